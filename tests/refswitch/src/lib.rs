@@ -1,0 +1,1 @@
+//! The reference switch: an independent model of what the card must do.
