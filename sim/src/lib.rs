@@ -1,1 +1,5 @@
 //! The simulated smartnic card: Verilated hardware behind a PCIe root complex and vfio-user.
+//!
+//! - [`gmii`]: pin driver and monitor for block tests and benches, apart from the design.
+
+pub mod gmii;
