@@ -1,1 +1,46 @@
-fn main(){}
+//! `cargo xtask TASK`: everything that a developer or CI does with this repository, one file a task.
+//!
+//! Every task first runs [`setup`], which does nothing, in milliseconds, when all tools are there.
+
+mod bench;
+mod lint;
+mod paths;
+mod proc;
+mod setup;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// The tasks of the smartnic.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Fetch the pinned tools, and check (as root on Debian or Ubuntu: install) the system's packages.
+    Setup,
+    /// Set up, then run every test; `.ci/run` calls exactly this.
+    Test,
+    /// Measure; a table for people, or one JSON object a line.
+    Bench(bench::Args),
+    /// Formatting, clippy, rustdoc, Verilator's lint of the emitted hardware, the repository's own rules.
+    Lint,
+}
+
+fn main() {
+    proc::catch_signals();
+    let result = match Cli::parse().task {
+        Task::Setup => setup::run(),
+        Task::Test => test::run(),
+        Task::Bench(args) => bench::run(&args),
+        Task::Lint => lint::run(),
+    };
+    if let Err(err) = result {
+        eprintln!("error: {err:#}");
+        std::process::exit(if proc::interrupted() { 130 } else { 1 });
+    }
+}

@@ -1,0 +1,65 @@
+//! `cargo xtask bench NAME`: figures. Those that drive the hardware are in `tests/src/bench/`; they
+//! are built with the release profile and run by the program `bench` of that crate. `resources`
+//! (area and clock frequency) needs no simulation, and is [`resources`].
+
+mod resources;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::proc::{cargo, minutes, run as run_shown};
+use crate::setup;
+
+/// Measure; a table for people, or one JSON object a line.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The bench: wire, latency, fdb, sim, resources, or all of those that drive the hardware.
+    name: String,
+    /// One JSON object a line instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Seeds every random choice; for `resources` the first of the three place-and-route seeds.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How often to measure; the median is printed. For `resources`: how many seeds.
+    #[arg(long)]
+    runs: Option<u32>,
+    /// `resources` only: one block (a name that `smartnic-hdl emit --block` knows), not the core.
+    #[arg(long)]
+    block: Option<String>,
+    /// `resources` only: Verilog that was emitted before, not the core.
+    #[arg(long, value_name = "DIR", conflicts_with = "block")]
+    verilog: Option<PathBuf>,
+    /// `resources` only: ports of the core.
+    #[arg(long, default_value_t = 2)]
+    ports: u32,
+}
+
+/// Runs a bench.
+pub fn run(args: &Args) -> Result<()> {
+    setup::run()?;
+    if args.name == "resources" {
+        return resources::run(args);
+    }
+    let mut bench = cargo();
+    bench.args([
+        "run",
+        "--quiet",
+        "--release",
+        "-p",
+        "smartnic-tests",
+        "--bin",
+        "bench",
+        "--",
+    ]);
+    bench
+        .arg(&args.name)
+        .arg("--seed")
+        .arg(args.seed.to_string());
+    bench.arg("--runs").arg(args.runs.unwrap_or(1).to_string());
+    if args.json {
+        bench.arg("--json");
+    }
+    run_shown(&mut bench, minutes(60))
+}

@@ -1,0 +1,140 @@
+//! nextpnr's report: the frequency of a clock, and its longest path by the names of the source.
+
+use std::fmt;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// Steps shorter than this are not listed one by one.
+const SMALL_NS: f64 = 0.1;
+
+/// The longest path of a clock.
+#[derive(Debug)]
+pub struct Path {
+    /// From clock edge to set-up, ns.
+    pub ns: f64,
+    /// Each step: its delay in ns, whether it is routing, and where it leads.
+    steps: Vec<(f64, String, String)>,
+}
+
+/// The frequency that a clock reaches, MHz.
+pub fn fmax(report: &Value, clock: &str) -> Result<f64> {
+    let clocks = report["fmax"]
+        .as_object()
+        .context("nextpnr's report has no frequencies")?;
+    let (_, entry) = clocks
+        .iter()
+        .find(|(name, _)| is_clock(name, clock))
+        .with_context(|| {
+            format!(
+                "nextpnr's report does not time clock {clock}, only {:?}",
+                clocks.keys()
+            )
+        })?;
+    entry["achieved"]
+        .as_f64()
+        .context("nextpnr's report has a frequency that is no number")
+}
+
+/// nextpnr times the buffered net of a port: `$glbnet$clock$TRELLIS_IO_IN`, or nearly so.
+fn is_clock(net: &str, port: &str) -> bool {
+    let net = net.trim_start_matches("$glbnet$");
+    net == port
+        || net
+            .strip_prefix(port)
+            .is_some_and(|rest| rest.starts_with('$'))
+}
+
+/// The longest path from the clock to itself.
+pub fn critical_path(report: &Value, clock: &str) -> Option<Path> {
+    let of_clock = |end: &Value| {
+        end.as_str()
+            .and_then(|text| text.split_once(' '))
+            .is_some_and(|(_, net)| is_clock(net, clock))
+    };
+    let path = report["critical_paths"]
+        .as_array()?
+        .iter()
+        .find(|path| of_clock(&path["from"]) && of_clock(&path["to"]))?;
+    let steps: Vec<_> = path["path"]
+        .as_array()?
+        .iter()
+        .map(|step| {
+            let kind = step["type"].as_str().unwrap_or("?").to_owned();
+            let to = &step["to"];
+            let name = match step["net"].as_str() {
+                Some(net) => net.to_owned(),
+                None => format!(
+                    "{}.{}",
+                    to["cell"].as_str().unwrap_or("?"),
+                    to["port"].as_str().unwrap_or("?")
+                ),
+            };
+            (step["delay"].as_f64().unwrap_or(0.0), kind, name)
+        })
+        .collect();
+    Some(Path {
+        ns: steps.iter().map(|step| step.0).sum(),
+        steps,
+    })
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "longest path, {:.2} ns:", self.ns)?;
+        // A carry chain is dozens of steps of next to nothing: they are summed up, not listed.
+        let (mut at, mut small, mut skipped) = (0.0, 0.0, 0);
+        for (delay, kind, name) in &self.steps {
+            at += delay;
+            if *delay < SMALL_NS && kind != "setup" {
+                small += delay;
+                skipped += 1;
+                continue;
+            }
+            if skipped > 0 {
+                writeln!(
+                    f,
+                    "             +{small:.2}  {skipped} steps below {SMALL_NS} ns each"
+                )?;
+                (small, skipped) = (0.0, 0);
+            }
+            writeln!(f, "  {at:6.2} ns  +{delay:.2}  {kind:<10} {name}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn report() -> Value {
+        json!({
+            "fmax": { "$glbnet$clock$TRELLIS_IO_IN": { "achieved": 131.5, "constraint": 125.0 },
+                      "clock2": { "achieved": 300.0, "constraint": 125.0 } },
+            "critical_paths": [
+                { "from": "posedge clock2", "to": "posedge clock2", "path": [] },
+                { "from": "posedge $glbnet$clock$TRELLIS_IO_IN", "to": "posedge $glbnet$clock$TRELLIS_IO_IN",
+                  "path": [
+                    { "type": "clk-to-q", "delay": 0.5, "to": { "cell": "fdb.key", "port": "Q0" } },
+                    { "type": "routing", "delay": 1.5, "net": "fdb.key", "to": { "cell": "lut", "port": "A" } },
+                ] },
+            ],
+        })
+    }
+
+    #[test]
+    fn a_clock_is_found_by_its_port() {
+        assert_eq!(fmax(&report(), "clock").unwrap(), 131.5);
+        assert_eq!(fmax(&report(), "clock2").unwrap(), 300.0);
+        assert!(fmax(&report(), "rx").is_err());
+    }
+
+    #[test]
+    fn the_longest_path_names_its_steps() {
+        let path = critical_path(&report(), "clock").unwrap();
+        assert_eq!(path.ns, 2.0);
+        assert!(path.to_string().contains("fdb.key"));
+    }
+}
