@@ -1,1 +1,3 @@
 //! The hardware of the smartnic, generated with rust-hdl.
+
+pub mod rtl;
