@@ -99,6 +99,7 @@ macro_rules! page {
         $(#[doc = $pdoc])*
         #[allow(non_snake_case)]
         pub mod $page {
+            #[allow(unused_imports)]
             use crate::map::{Access, Field, Page, Reg};
             #[allow(unused_imports)]
             use crate::values::*;
