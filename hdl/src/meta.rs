@@ -3,8 +3,15 @@
 use crate::rtl::{E, cat};
 
 /// Names and widths, lowest bits first.
-pub const FIELDS: &[(&str, u32)] =
-    &[("hash", 32), ("reason", 8), ("tci", 16), ("tagged", 1), ("fid", 12), ("msti", 6), ("timestamp", 32)];
+pub const FIELDS: &[(&str, u32)] = &[
+    ("hash", 32),
+    ("reason", 8),
+    ("tci", 16),
+    ("tagged", 1),
+    ("fid", 12),
+    ("msti", 6),
+    ("timestamp", 32),
+];
 
 /// Bits of all fields together.
 pub fn width() -> u32 {

@@ -55,23 +55,52 @@ impl Params {
     pub fn check(&self) -> Result<(), ParamError> {
         let p2 = |v: u32, lo: u32, hi: u32| v.is_power_of_two() && (lo..=hi).contains(&v);
         let rules: [(&'static str, u32, bool, &'static str); 8] = [
-            ("ports", self.ports, [2, 4, 8].contains(&self.ports), "2, 4, 8"),
+            (
+                "ports",
+                self.ports,
+                [2, 4, 8].contains(&self.ports),
+                "2, 4, 8",
+            ),
             (
                 "width",
                 self.width,
                 self.width == 128 || (self.width == 64 && self.ports <= 4),
                 "64 (2 or 4 ports), 128",
             ),
-            ("fdb-entries", self.fdb_entries, p2(self.fdb_entries, 1024, 32768), "powers of two from 1024 to 32768"),
+            (
+                "fdb-entries",
+                self.fdb_entries,
+                p2(self.fdb_entries, 1024, 32768),
+                "powers of two from 1024 to 32768",
+            ),
             ("cam", self.cam, (8..=64).contains(&self.cam), "8 to 64"),
-            ("cells", self.cells, p2(self.cells, 256, 8192), "powers of two from 256 to 8192"),
-            ("lag-groups", self.lag_groups, (1..=4).contains(&self.lag_groups), "1 to 4"),
-            ("queues", self.queues, (1..=4).contains(&self.queues), "1 to 4"),
+            (
+                "cells",
+                self.cells,
+                p2(self.cells, 256, 8192),
+                "powers of two from 256 to 8192",
+            ),
+            (
+                "lag-groups",
+                self.lag_groups,
+                (1..=4).contains(&self.lag_groups),
+                "1 to 4",
+            ),
+            (
+                "queues",
+                self.queues,
+                (1..=4).contains(&self.queues),
+                "1 to 4",
+            ),
             ("classes", self.classes, self.classes == 2, "2"),
         ];
         for (name, value, ok, allowed) in rules {
             if !ok {
-                return Err(ParamError { name, value: value as u64, allowed });
+                return Err(ParamError {
+                    name,
+                    value: value as u64,
+                    allowed,
+                });
             }
         }
         Ok(())
@@ -106,9 +135,19 @@ mod tests {
         }
         let e = Params::for_ports(3).check().unwrap_err();
         assert_eq!(e.to_string(), "parameter ports = 3: allowed are 2, 4, 8");
-        let e = Params { width: 64, ..Params::for_ports(8) }.check().unwrap_err();
+        let e = Params {
+            width: 64,
+            ..Params::for_ports(8)
+        }
+        .check()
+        .unwrap_err();
         assert_eq!(e.name, "width");
-        let e = Params { fdb_entries: 3000, ..Params::for_ports(4) }.check().unwrap_err();
+        let e = Params {
+            fdb_entries: 3000,
+            ..Params::for_ports(4)
+        }
+        .check()
+        .unwrap_err();
         assert_eq!(e.name, "fdb-entries");
     }
 }

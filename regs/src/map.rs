@@ -39,7 +39,11 @@ impl Field {
     }
     /// The largest value.
     pub const fn max(&self) -> u32 {
-        if self.width >= 32 { u32::MAX } else { (1 << self.width) - 1 }
+        if self.width >= 32 {
+            u32::MAX
+        } else {
+            (1 << self.width) - 1
+        }
     }
 }
 

@@ -38,13 +38,36 @@ impl RegFile {
         let write = m.delay("reg_write_q", &write_in);
         let addr = m.delay("reg_addr_q", &addr_in.slice(0, 12));
         let wdata = m.delay("reg_wdata_q", &wdata_in);
-        RegFile { m: m.clone(), page: *page, strobe, write, addr, wdata, reads: vec![], known: vec![] }
+        RegFile {
+            m: m.clone(),
+            page: *page,
+            strobe,
+            write,
+            addr,
+            wdata,
+            reads: vec![],
+            known: vec![],
+        }
     }
 
     fn select(&mut self, reg: &Reg, index: u32) -> E {
-        assert!(self.page.regs.contains(reg), "{} is not in page {}", reg.name, self.page.name);
-        assert!(index < reg.count, "{}[{index}]: there are {}", reg.name, reg.count);
-        assert!(!self.known.contains(&(reg.name.into(), index)), "{}[{index}] stands twice", reg.name);
+        assert!(
+            self.page.regs.contains(reg),
+            "{} is not in page {}",
+            reg.name,
+            self.page.name
+        );
+        assert!(
+            index < reg.count,
+            "{}[{index}]: there are {}",
+            reg.name,
+            reg.count
+        );
+        assert!(
+            !self.known.contains(&(reg.name.into(), index)),
+            "{}[{index}] stands twice",
+            reg.name
+        );
         self.known.push((reg.name.into(), index));
         let off = reg.at(index) - self.page.base;
         self.addr.slice(2, 10).eq((off / 4) as u64)
@@ -52,7 +75,11 @@ impl RegFile {
 
     fn name(&self, reg: &Reg, index: u32, what: &str) -> String {
         let n = reg.name.to_lowercase();
-        if reg.count == 1 { format!("{what}_{n}") } else { format!("{what}_{n}{index}") }
+        if reg.count == 1 {
+            format!("{what}_{n}")
+        } else {
+            format!("{what}_{n}{index}")
+        }
     }
 
     fn readable(&mut self, sel: &E, value: &E) {
@@ -87,7 +114,9 @@ impl RegFile {
     pub fn rw_at(&mut self, reg: &Reg, index: u32) -> E {
         assert_eq!(reg.access, Access::Rw, "{} is not Rw", reg.name);
         let sel = self.select(reg, index);
-        let r = self.m.reg(&self.name(reg, index, "r"), 32, reg.reset as u64);
+        let r = self
+            .m
+            .reg(&self.name(reg, index, "r"), 32, reg.reset as u64);
         let hit = self.written(reg, index, &sel);
         let value = &self.wdata & Self::mask(reg) as u64;
         self.m.process(|p| p.if_(&hit, |p| p.set(&r, &value)));

@@ -34,7 +34,10 @@ impl Atom for RtlAtom {
         self.kind
     }
     fn descriptor(&self) -> TypeDescriptor {
-        TypeDescriptor { name: format!("Bits::<{}>", self.width), kind: TypeKind::Bits(self.width as usize) }
+        TypeDescriptor {
+            name: format!("Bits::<{}>", self.width),
+            kind: TypeKind::Bits(self.width as usize),
+        }
     }
     fn vcd(&self) -> VCDValue {
         VCDValue::Vector(vec![])
@@ -107,18 +110,38 @@ impl RtlBlock {
                 } else {
                     kind
                 };
-                atoms.push((d.name.clone(), RtlAtom { width: d.width, kind }));
+                atoms.push((
+                    d.name.clone(),
+                    RtlAtom {
+                        width: d.width,
+                        kind,
+                    },
+                ));
             }
             if is_reg(d.kind) {
-                atoms.push((next_name(&d.name), RtlAtom { width: d.width, kind: AtomKind::LocalSignal }));
+                atoms.push((
+                    next_name(&d.name),
+                    RtlAtom {
+                        width: d.width,
+                        kind: AtomKind::LocalSignal,
+                    },
+                ));
             }
         }
         let code = match &m.custom {
             Some(text) => text.clone(),
             None => body(&m, &mut atoms),
         };
-        let children = m.children.iter().map(|c| (c.name.clone(), RtlBlock::new(&c.module))).collect();
-        RtlBlock { atoms, code, children }
+        let children = m
+            .children
+            .iter()
+            .map(|c| (c.name.clone(), RtlBlock::new(&c.module)))
+            .collect();
+        RtlBlock {
+            atoms,
+            code,
+            children,
+        }
     }
 }
 
@@ -132,7 +155,11 @@ fn body(m: &super::module::Inner, atoms: &mut Vec<(String, RtlAtom)>) -> String 
         flush_temps(&lower, &mut done, &mut text, atoms);
         let t = verilog_combinatorial(&block);
         // `always @(*)` over constants never runs in an event-driven simulator.
-        text += &if reads.is_empty() && is_constant(&block) { t.replacen("always @(*)", "always_comb", 1) } else { t };
+        text += &if reads.is_empty() && is_constant(&block) {
+            t.replacen("always @(*)", "always_comb", 1)
+        } else {
+            t
+        };
     }
     for d in &m.domains {
         clocked(m, d.index, &mut text);
@@ -141,12 +168,25 @@ fn body(m: &super::module::Inner, atoms: &mut Vec<(String, RtlAtom)>) -> String 
 }
 
 fn is_constant(block: &[VerilogStatement]) -> bool {
-    block.iter().all(|s| matches!(s, VerilogStatement::Assignment(..)))
+    block
+        .iter()
+        .all(|s| matches!(s, VerilogStatement::Assignment(..)))
 }
 
-fn flush_temps(lower: &Lower, done: &mut usize, text: &mut String, atoms: &mut Vec<(String, RtlAtom)>) {
+fn flush_temps(
+    lower: &Lower,
+    done: &mut usize,
+    text: &mut String,
+    atoms: &mut Vec<(String, RtlAtom)>,
+) {
     for (name, width, x) in &lower.temps[*done..] {
-        atoms.push((name.clone(), RtlAtom { width: *width, kind: AtomKind::LocalSignal }));
+        atoms.push((
+            name.clone(),
+            RtlAtom {
+                width: *width,
+                kind: AtomKind::LocalSignal,
+            },
+        ));
         let target = rust_hdl_core::ast::VerilogExpression::Signal(name.clone());
         *text += &verilog_combinatorial(&vec![VerilogStatement::Assignment(target, x.clone())]);
     }
@@ -155,14 +195,27 @@ fn flush_temps(lower: &Lower, done: &mut usize, text: &mut String, atoms: &mut V
 
 fn clocked(m: &super::module::Inner, domain: usize, text: &mut String) {
     let d = &m.domains[domain];
-    let (clock, reset) = (d.clock.name().expect("named"), d.reset.name().expect("named"));
+    let (clock, reset) = (
+        d.clock.name().expect("named"),
+        d.reset.name().expect("named"),
+    );
     let of = |with_reset: bool| {
-        m.regs.iter().filter(move |(_, r)| r.domain == domain && r.reset.is_some() == with_reset)
+        m.regs
+            .iter()
+            .filter(move |(_, r)| r.domain == domain && r.reset.is_some() == with_reset)
     };
     if of(true).next().is_some() {
-        let _ = writeln!(text, "always @(posedge {clock}) begin\n    if ({reset}) begin");
+        let _ = writeln!(
+            text,
+            "always @(posedge {clock}) begin\n    if ({reset}) begin"
+        );
         for (name, r) in of(true) {
-            let width = m.decls.iter().find(|d| d.name == *name).expect("declared").width;
+            let width = m
+                .decls
+                .iter()
+                .find(|d| d.name == *name)
+                .expect("declared")
+                .width;
             let value = super::lower::literal_text(width, r.reset.as_ref().expect("filtered"));
             let _ = writeln!(text, "        {name} <= {value};");
         }
@@ -189,7 +242,10 @@ fn connect_domains(module: &Module) {
         for c in &m.children {
             for d in c.module.ports().iter().filter(|d| d.kind == Kind::Input) {
                 let port = format!("{}${}", c.name, d.name);
-                let here = m.decls.iter().any(|x| x.kind == Kind::Input && x.name == d.name);
+                let here = m
+                    .decls
+                    .iter()
+                    .any(|x| x.kind == Kind::Input && x.name == d.name);
                 let is_domain = d.clock || d.name.ends_with("reset");
                 if !m.assigned.contains_key(&port) && here && is_domain {
                     todo.push((port, d.name.clone()));
@@ -206,7 +262,9 @@ fn check_driven(m: &super::module::Inner) {
     let open: Vec<&str> = m
         .decls
         .iter()
-        .filter(|d| !matches!(d.kind, Kind::Input | Kind::InstOutput) && !m.assigned.contains_key(&d.name))
+        .filter(|d| {
+            !matches!(d.kind, Kind::Input | Kind::InstOutput) && !m.assigned.contains_key(&d.name)
+        })
         .map(|d| d.name.as_str())
         .collect();
     assert!(open.is_empty(), "{}: nothing drives {open:?}", m.kind_name);

@@ -68,7 +68,11 @@ pub enum RedOp {
 
 #[derive(Debug)]
 pub(crate) enum Node {
-    Sig { name: String, kind: Kind, module: usize },
+    Sig {
+        name: String,
+        kind: Kind,
+        module: usize,
+    },
     /// Little-endian words.
     Lit(Vec<u64>),
     Bin(BinOp, E, E),
@@ -122,7 +126,10 @@ impl Operand for bool {
 /// A constant of `width` bits. Panics if `value` does not fit.
 pub fn lit(width: u32, value: u64) -> E {
     assert!(width > 0, "a literal needs at least one bit");
-    assert!(width >= 64 || value >> width == 0, "{value:#x} does not fit in {width} bits");
+    assert!(
+        width >= 64 || value >> width == 0,
+        "{value:#x} does not fit in {width} bits"
+    );
     let mut words = vec![0; width.div_ceil(64) as usize];
     words[0] = value;
     E::new(Node::Lit(words), width)
@@ -130,7 +137,11 @@ pub fn lit(width: u32, value: u64) -> E {
 
 /// A constant wider than 64 bits, from little-endian 64-bit words.
 pub fn lit_wide(width: u32, words: &[u64]) -> E {
-    assert_eq!(words.len(), width.div_ceil(64) as usize, "words for {width} bits");
+    assert_eq!(
+        words.len(),
+        width.div_ceil(64) as usize,
+        "words for {width} bits"
+    );
     E::new(Node::Lit(words.to_vec()), width)
 }
 
@@ -211,7 +222,10 @@ fn lit_fit(width: u32, words: &[u64]) -> E {
 
 impl E {
     pub(crate) fn new(node: Node, width: u32) -> E {
-        E { node: Rc::new(node), width }
+        E {
+            node: Rc::new(node),
+            width,
+        }
     }
     /// Width in bits.
     pub fn width(&self) -> u32 {
@@ -225,8 +239,16 @@ impl E {
     }
     fn bin(&self, op: BinOp, rhs: impl Operand) -> E {
         let rhs = rhs.operand(self.width);
-        assert_eq!(self.width, rhs.width, "{op:?} of {} and {} bits ({self:?}, {rhs:?})", self.width, rhs.width);
-        let w = if op as u8 >= BinOp::Eq as u8 { 1 } else { self.width };
+        assert_eq!(
+            self.width, rhs.width,
+            "{op:?} of {} and {} bits ({self:?}, {rhs:?})",
+            self.width, rhs.width
+        );
+        let w = if op as u8 >= BinOp::Eq as u8 {
+            1
+        } else {
+            self.width
+        };
         E::new(Node::Bin(op, self.clone(), rhs), w)
     }
     /// Equal, one bit.
@@ -275,7 +297,11 @@ impl E {
     }
     /// Bits `lsb .. lsb + width`.
     pub fn slice(&self, lsb: u32, width: u32) -> E {
-        assert!(width > 0 && lsb + width <= self.width, "slice {lsb}+:{width} of {} bits", self.width);
+        assert!(
+            width > 0 && lsb + width <= self.width,
+            "slice {lsb}+:{width} of {} bits",
+            self.width
+        );
         if width == self.width {
             return self.clone();
         }
@@ -319,7 +345,12 @@ impl E {
     }
     /// The `index`-th word of `width` bits (index 0 is least significant).
     pub fn word_at(&self, index: &E, width: u32) -> E {
-        assert_eq!(self.width % width, 0, "{} bits hold no whole number of {width}-bit words", self.width);
+        assert_eq!(
+            self.width % width,
+            0,
+            "{} bits hold no whole number of {width}-bit words",
+            self.width
+        );
         let n = self.width / width;
         if n == 1 {
             return self.clone();
@@ -329,7 +360,11 @@ impl E {
     }
     /// Zero-extended to `width`.
     pub fn zext(&self, width: u32) -> E {
-        assert!(width >= self.width, "zext of {} bits to {width}", self.width);
+        assert!(
+            width >= self.width,
+            "zext of {} bits to {width}",
+            self.width
+        );
         if width == self.width {
             return self.clone();
         }
@@ -345,7 +380,10 @@ impl E {
         if width == self.width {
             return self.clone();
         }
-        cat(&[self.bit(self.width - 1).repl(width - self.width), self.clone()])
+        cat(&[
+            self.bit(self.width - 1).repl(width - self.width),
+            self.clone(),
+        ])
     }
     /// The lowest `width` bits.
     pub fn trunc(&self, width: u32) -> E {
@@ -353,7 +391,11 @@ impl E {
     }
     /// Zero-extended or truncated to `width`.
     pub fn resize(&self, width: u32) -> E {
-        if width >= self.width { self.zext(width) } else { self.trunc(width) }
+        if width >= self.width {
+            self.zext(width)
+        } else {
+            self.trunc(width)
+        }
     }
     /// This value `n` times, concatenated.
     pub fn repl(&self, n: u32) -> E {
@@ -361,11 +403,19 @@ impl E {
     }
     /// Shifted left by a constant; width kept.
     pub fn shl(&self, n: u32) -> E {
-        if n == 0 { self.clone() } else { E::new(Node::Shl(self.clone(), n), self.width) }
+        if n == 0 {
+            self.clone()
+        } else {
+            E::new(Node::Shl(self.clone(), n), self.width)
+        }
     }
     /// Shifted right by a constant; width kept.
     pub fn shr(&self, n: u32) -> E {
-        if n == 0 { self.clone() } else { E::new(Node::Shr(self.clone(), n), self.width) }
+        if n == 0 {
+            self.clone()
+        } else {
+            E::new(Node::Shr(self.clone(), n), self.width)
+        }
     }
     /// Shifted left by a computed amount; width kept.
     pub fn shl_by(&self, n: &E) -> E {
@@ -388,7 +438,11 @@ impl E {
     }
     /// Comparison with a constant that may be too large for this width (then never equal).
     pub fn eq_const(&self, v: u64) -> E {
-        if self.width < 64 && v >> self.width != 0 { lit(1, 0) } else { self.eq(v) }
+        if self.width < 64 && v >> self.width != 0 {
+            lit(1, 0)
+        } else {
+            self.eq(v)
+        }
     }
 }
 
@@ -404,7 +458,13 @@ pub fn pick(index: &E, values: &[E]) -> E {
         let b = index.bit(bit);
         level = level
             .chunks(2)
-            .map(|c| if c.len() == 2 { mux(&b, &c[1], &c[0]) } else { c[0].clone() })
+            .map(|c| {
+                if c.len() == 2 {
+                    mux(&b, &c[1], &c[0])
+                } else {
+                    c[0].clone()
+                }
+            })
             .collect();
         bit += 1;
     }

@@ -9,8 +9,9 @@
 use super::expr::{BinOp, E, Kind, Node, RedOp};
 use super::module::{Stmt, collect_targets};
 use rust_hdl_core::ast::{
-    VerilogBlock, VerilogBlockOrConditional, VerilogCase, VerilogConditional, VerilogExpression as X,
-    VerilogLiteral, VerilogMatch, VerilogOp, VerilogOpUnary, VerilogStatement as S,
+    VerilogBlock, VerilogBlockOrConditional, VerilogCase, VerilogConditional,
+    VerilogExpression as X, VerilogLiteral, VerilogMatch, VerilogOp, VerilogOpUnary,
+    VerilogStatement as S,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -53,7 +54,14 @@ fn num(v: u32) -> X {
 
 impl Lower {
     pub fn new(module: usize) -> Lower {
-        Lower { temps: vec![], memo: BTreeMap::new(), module, next: 0, forbidden: vec![], reads: vec![] }
+        Lower {
+            temps: vec![],
+            memo: BTreeMap::new(),
+            module,
+            next: 0,
+            forbidden: vec![],
+            reads: vec![],
+        }
     }
 
     fn temp(&mut self, e: &E) -> String {
@@ -80,9 +88,17 @@ impl Lower {
     }
 
     fn name(&mut self, e: &E) -> String {
-        let Node::Sig { name, module, .. } = &*e.node else { unreachable!("a signal") };
-        assert_eq!(*module, self.module, "signal {name} of another module is used here: connect it through a port");
-        assert!(!self.forbidden.contains(name), "process reads {name}, which it assigns: use another process");
+        let Node::Sig { name, module, .. } = &*e.node else {
+            unreachable!("a signal")
+        };
+        assert_eq!(
+            *module, self.module,
+            "signal {name} of another module is used here: connect it through a port"
+        );
+        assert!(
+            !self.forbidden.contains(name),
+            "process reads {name}, which it assigns: use another process"
+        );
         self.reads.push(name.clone());
         name.clone()
     }
@@ -100,7 +116,11 @@ impl Lower {
             }
             Node::Not(a) => format!("(~{})", self.text(a, depth - 1)),
             Node::Mux(c, a, b) => {
-                let (c, a, b) = (self.text(c, depth - 1), self.text(a, depth - 1), self.text(b, depth - 1));
+                let (c, a, b) = (
+                    self.text(c, depth - 1),
+                    self.text(a, depth - 1),
+                    self.text(b, depth - 1),
+                );
                 format!("({c} ? {a} : {b})")
             }
             Node::Cat(parts) => {
@@ -134,7 +154,11 @@ impl Lower {
             }
             Node::Mux(..) | Node::Cat(_) => sig(self.text(e, 3)),
             Node::Slice(a, lsb) => {
-                let n = if a.name().is_some() { self.name(a) } else { self.temp(a) };
+                let n = if a.name().is_some() {
+                    self.name(a)
+                } else {
+                    self.temp(a)
+                };
                 if e.width == 1 {
                     X::Index(Box::new(sig(n)), Box::new(num(*lsb)))
                 } else {
@@ -142,7 +166,11 @@ impl Lower {
                 }
             }
             Node::DynSlice(a, off) => {
-                let n = if a.name().is_some() { self.name(a) } else { self.temp(a) };
+                let n = if a.name().is_some() {
+                    self.name(a)
+                } else {
+                    self.temp(a)
+                };
                 let off = sig(self.atom(off));
                 if e.width == 1 {
                     X::Index(Box::new(sig(n)), Box::new(off))
@@ -178,15 +206,23 @@ impl Lower {
         collect_targets(stmts, &mut targets);
         let mut kinds = BTreeMap::new();
         target_kinds(stmts, &mut kinds);
-        self.forbidden = targets.iter().filter(|t| !is_reg(kinds[*t].0)).cloned().collect();
+        self.forbidden = targets
+            .iter()
+            .filter(|t| !is_reg(kinds[*t].0))
+            .cloned()
+            .collect();
         self.reads.clear();
         let mut out = vec![];
         for t in &targets {
             let (kind, width) = kinds[t];
             if is_reg(kind) {
                 out.push(S::Assignment(sig(next_name(t)), sig(t.clone())));
-            } else if !matches!(stmts.first(), Some(Stmt::Set(e, _)) if stmts.len() == 1 && e.name() == Some(t)) {
-                out.push(S::Assignment(sig(t.clone()), sig(literal_text(width, &[0]))));
+            } else if !matches!(stmts.first(), Some(Stmt::Set(e, _)) if stmts.len() == 1 && e.name() == Some(t))
+            {
+                out.push(S::Assignment(
+                    sig(t.clone()),
+                    sig(literal_text(width, &[0])),
+                ));
             }
         }
         // A register with one unconditional assignment needs no default.
@@ -199,8 +235,14 @@ impl Lower {
     }
 
     fn target(t: &E) -> X {
-        let Node::Sig { name, kind, .. } = &*t.node else { unreachable!("a signal") };
-        sig(if is_reg(*kind) { next_name(name) } else { name.clone() })
+        let Node::Sig { name, kind, .. } = &*t.node else {
+            unreachable!("a signal")
+        };
+        sig(if is_reg(*kind) {
+            next_name(name)
+        } else {
+            name.clone()
+        })
     }
 
     fn stmts(&mut self, stmts: &[Stmt], out: &mut VerilogBlock) {
@@ -209,21 +251,35 @@ impl Lower {
                 Stmt::Set(t, v) => S::Assignment(Self::target(t), self.expr(v)),
                 Stmt::SetSlice(t, off, v) => {
                     let offset = sig(self.atom(off));
-                    S::SliceAssignment { base: Self::target(t), width: v.width as usize, offset, replacement: self.expr(v) }
+                    S::SliceAssignment {
+                        base: Self::target(t),
+                        width: v.width as usize,
+                        offset,
+                        replacement: self.expr(v),
+                    }
                 }
                 Stmt::If(c, then, other) => self.conditional(c, then, other),
                 Stmt::Switch(on, cases, default) => {
                     let test = self.expr(on);
                     let mut v: Vec<VerilogCase> = vec![];
                     for (values, body) in cases {
-                        let texts: Vec<String> = values.iter().map(|x| literal_text(on.width, &[*x])).collect();
+                        let texts: Vec<String> = values
+                            .iter()
+                            .map(|x| literal_text(on.width, &[*x]))
+                            .collect();
                         let mut block = vec![];
                         self.stmts(body, &mut block);
-                        v.push(VerilogCase { condition: texts.join(", "), block });
+                        v.push(VerilogCase {
+                            condition: texts.join(", "),
+                            block,
+                        });
                     }
                     let mut block = vec![];
                     self.stmts(default, &mut block);
-                    v.push(VerilogCase { condition: "default".into(), block });
+                    v.push(VerilogCase {
+                        condition: "default".into(),
+                        block,
+                    });
                     S::Match(VerilogMatch { test, cases: v })
                 }
             };
@@ -237,14 +293,20 @@ impl Lower {
         self.stmts(then, &mut t);
         let otherwise = match other {
             [] => VerilogBlockOrConditional::None,
-            [Stmt::If(c, a, b)] => VerilogBlockOrConditional::Conditional(Box::new(self.conditional(c, a, b))),
+            [Stmt::If(c, a, b)] => {
+                VerilogBlockOrConditional::Conditional(Box::new(self.conditional(c, a, b)))
+            }
             _ => {
                 let mut o = vec![];
                 self.stmts(other, &mut o);
                 VerilogBlockOrConditional::Block(o)
             }
         };
-        S::If(VerilogConditional { test, then: t, otherwise })
+        S::If(VerilogConditional {
+            test,
+            then: t,
+            otherwise,
+        })
     }
 }
 

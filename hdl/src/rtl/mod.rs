@@ -18,5 +18,9 @@ pub use module::{Domain, Inst, Module, Proc, Switch};
 
 /// Bits needed to count from 0 to `n - 1` (at least 1).
 pub fn bits_for(n: u64) -> u32 {
-    if n <= 2 { 1 } else { 64 - (n - 1).leading_zeros() }
+    if n <= 2 {
+        1
+    } else {
+        64 - (n - 1).leading_zeros()
+    }
 }

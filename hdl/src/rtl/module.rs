@@ -57,7 +57,6 @@ pub(crate) struct Inner {
     pub assigned: BTreeMap<String, ()>,
     /// Verilog of a primitive (RAM, vendor cell) instead of processes.
     pub custom: Option<String>,
-    pub temp: usize,
     default_domain: Option<usize>,
 }
 
@@ -80,7 +79,6 @@ impl Module {
             children: vec![],
             assigned: BTreeMap::new(),
             custom: None,
-            temp: 0,
             default_domain: None,
         })))
     }
@@ -93,13 +91,31 @@ impl Module {
     fn declare(&self, name: &str, width: u32, kind: Kind, clock: bool) -> E {
         let mut m = self.0.borrow_mut();
         let ok = !name.is_empty()
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$')
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$')
             && !name.starts_with(|c: char| c.is_ascii_digit());
         assert!(ok, "'{name}' is no name for a signal of {}", m.kind_name);
         assert!(width > 0, "signal {name} of {} has no bits", m.kind_name);
-        assert!(!m.decls.iter().any(|d| d.name == name), "{} already has a signal {name}", m.kind_name);
-        m.decls.push(Decl { name: name.into(), width, kind, clock });
-        E::new(Node::Sig { name: name.into(), kind, module: m.id }, width)
+        assert!(
+            !m.decls.iter().any(|d| d.name == name),
+            "{} already has a signal {name}",
+            m.kind_name
+        );
+        m.decls.push(Decl {
+            name: name.into(),
+            width,
+            kind,
+            clock,
+        });
+        E::new(
+            Node::Sig {
+                name: name.into(),
+                kind,
+                module: m.id,
+            },
+            width,
+        )
     }
 
     /// An input port.
@@ -119,11 +135,19 @@ impl Module {
     }
     /// A clock domain: inputs `NAME_clock` and `NAME_reset` (`clock` and `reset` for the empty name).
     pub fn domain(&self, name: &str) -> Domain {
-        let pre = if name.is_empty() { String::new() } else { format!("{name}_") };
+        let pre = if name.is_empty() {
+            String::new()
+        } else {
+            format!("{name}_")
+        };
         let clock = self.declare(&format!("{pre}clock"), 1, Kind::Input, true);
         let reset = self.declare(&format!("{pre}reset"), 1, Kind::Input, false);
         let mut m = self.0.borrow_mut();
-        let d = Domain { index: m.domains.len(), clock, reset };
+        let d = Domain {
+            index: m.domains.len(),
+            clock,
+            reset,
+        };
         m.domains.push(d.clone());
         d
     }
@@ -142,13 +166,29 @@ impl Module {
         self.0.borrow_mut().default_domain = Some(domain.index);
     }
 
-    fn reg_kind(&self, name: &str, width: u32, kind: Kind, domain: &Domain, reset: Option<Vec<u64>>) -> E {
+    fn reg_kind(
+        &self,
+        name: &str,
+        width: u32,
+        kind: Kind,
+        domain: &Domain,
+        reset: Option<Vec<u64>>,
+    ) -> E {
         let e = self.declare(name, width, kind, false);
-        self.0.borrow_mut().regs.insert(name.into(), RegInfo { domain: domain.index, reset });
+        self.0.borrow_mut().regs.insert(
+            name.into(),
+            RegInfo {
+                domain: domain.index,
+                reset,
+            },
+        );
         e
     }
     fn words(width: u32, v: u64) -> Vec<u64> {
-        assert!(width >= 64 || v >> width == 0, "reset value {v:#x} does not fit in {width} bits");
+        assert!(
+            width >= 64 || v >> width == 0,
+            "reset value {v:#x} does not fit in {width} bits"
+        );
         let mut w = vec![0; width.div_ceil(64) as usize];
         w[0] = v;
         w
@@ -160,7 +200,13 @@ impl Module {
     }
     /// A register of `domain` that reset sets to `init`.
     pub fn reg_in(&self, domain: &Domain, name: &str, width: u32, init: u64) -> E {
-        self.reg_kind(name, width, Kind::Reg, domain, Some(Self::words(width, init)))
+        self.reg_kind(
+            name,
+            width,
+            Kind::Reg,
+            domain,
+            Some(Self::words(width, init)),
+        )
     }
     /// A register that reset leaves alone: data that a valid bit guards.
     pub fn reg_nr(&self, name: &str, width: u32) -> E {
@@ -178,7 +224,13 @@ impl Module {
     }
     /// An output port that is a register of `domain`.
     pub fn output_reg_in(&self, domain: &Domain, name: &str, width: u32, init: u64) -> E {
-        self.reg_kind(name, width, Kind::OutputReg, domain, Some(Self::words(width, init)))
+        self.reg_kind(
+            name,
+            width,
+            Kind::OutputReg,
+            domain,
+            Some(Self::words(width, init)),
+        )
     }
     /// An output port that is a register without reset.
     pub fn output_reg_nr(&self, name: &str, width: u32) -> E {
@@ -210,14 +262,21 @@ impl Module {
     /// keeps its value. Reading a signal always gives its settled value (a register's current one), so a
     /// process must not read the wires that it assigns. Each signal is assigned in one process only.
     pub fn process(&self, body: impl FnOnce(&mut Proc)) {
-        let mut p = Proc { stmts: vec![], module: self.0.borrow().id };
+        let mut p = Proc {
+            stmts: vec![],
+            module: self.0.borrow().id,
+        };
         body(&mut p);
         let mut targets = vec![];
         collect_targets(&p.stmts, &mut targets);
         let mut m = self.0.borrow_mut();
         for t in &targets {
             let twice = m.assigned.insert(t.clone(), ()).is_some();
-            assert!(!twice, "signal {t} of {} is assigned in two processes", m.kind_name);
+            assert!(
+                !twice,
+                "signal {t} of {} is assigned in two processes",
+                m.kind_name
+            );
         }
         m.processes.push(p.stmts);
     }
@@ -228,12 +287,23 @@ impl Module {
         let ports = child.ports();
         let mut map = BTreeMap::new();
         for d in &ports {
-            let kind = if d.kind == Kind::Input { Kind::InstInput } else { Kind::InstOutput };
+            let kind = if d.kind == Kind::Input {
+                Kind::InstInput
+            } else {
+                Kind::InstOutput
+            };
             let e = self.declare(&format!("{name}${}", d.name), d.width, kind, false);
             map.insert(d.name.clone(), e);
         }
-        self.0.borrow_mut().children.push(Child { name: name.into(), module: child.clone() });
-        Inst { parent: self.clone(), name: name.into(), ports: map }
+        self.0.borrow_mut().children.push(Child {
+            name: name.into(),
+            module: child.clone(),
+        });
+        Inst {
+            parent: self.clone(),
+            name: name.into(),
+            ports: map,
+        }
     }
 
     /// Drives signal `to` with signal `from`, both by name.
@@ -241,7 +311,14 @@ impl Module {
         let find = |n: &str| {
             let m = self.0.borrow();
             let d = m.decls.iter().find(|d| d.name == n).expect("declared");
-            E::new(Node::Sig { name: d.name.clone(), kind: d.kind, module: m.id }, d.width)
+            E::new(
+                Node::Sig {
+                    name: d.name.clone(),
+                    kind: d.kind,
+                    module: m.id,
+                },
+                d.width,
+            )
         };
         let (to, from) = (find(to), find(from));
         self.assign(&to, &from);
@@ -255,8 +332,12 @@ impl Module {
     /// A primitive whose body is Verilog text over its declared ports.
     pub fn set_custom(&self, verilog: String) {
         let mut m = self.0.borrow_mut();
-        let outs: Vec<String> =
-            m.decls.iter().filter(|d| d.kind == Kind::Output).map(|d| d.name.clone()).collect();
+        let outs: Vec<String> = m
+            .decls
+            .iter()
+            .filter(|d| d.kind == Kind::Output)
+            .map(|d| d.name.clone())
+            .collect();
         for o in outs {
             m.assigned.insert(o, ());
         }
@@ -297,7 +378,10 @@ impl Proc {
     fn check_target(&self, t: &E) {
         match &*t.node {
             Node::Sig { name, kind, module } => {
-                assert_eq!(*module, self.module, "signal {name} belongs to another module");
+                assert_eq!(
+                    *module, self.module,
+                    "signal {name} belongs to another module"
+                );
                 assert!(
                     !matches!(kind, Kind::Input | Kind::InstOutput),
                     "signal {name} cannot be assigned here: it is an input"
@@ -307,7 +391,10 @@ impl Proc {
         }
     }
     fn nested(&self, body: impl FnOnce(&mut Proc)) -> Vec<Stmt> {
-        let mut p = Proc { stmts: vec![], module: self.module };
+        let mut p = Proc {
+            stmts: vec![],
+            module: self.module,
+        };
         body(&mut p);
         p.stmts
     }
@@ -315,21 +402,33 @@ impl Proc {
     pub fn set(&mut self, target: &E, value: impl Operand) {
         self.check_target(target);
         let v = value.operand(target.width);
-        assert_eq!(target.width, v.width, "{} has {} bits, the value {}", target.name().unwrap(), target.width, v.width);
+        assert_eq!(
+            target.width,
+            v.width,
+            "{} has {} bits, the value {}",
+            target.name().unwrap(),
+            target.width,
+            v.width
+        );
         self.stmts.push(Stmt::Set(target.clone(), v));
     }
     /// Assigns some bits of `target`, from bit `lsb` on.
     pub fn set_slice(&mut self, target: &E, lsb: u32, value: impl Operand) {
         let w = target.width - lsb;
         let v = value.operand(w);
-        assert!(lsb + v.width <= target.width, "slice beyond the end of {:?}", target.name());
+        assert!(
+            lsb + v.width <= target.width,
+            "slice beyond the end of {:?}",
+            target.name()
+        );
         self.set_slice_at(target, &super::lit(16, lsb as u64), &v);
     }
     /// Assigns some bits of `target`, from a computed bit offset on.
     pub fn set_slice_at(&mut self, target: &E, lsb: &E, value: &E) {
         self.check_target(target);
         assert!(target.width > 1, "{:?} has one bit: use set", target.name());
-        self.stmts.push(Stmt::SetSlice(target.clone(), lsb.clone(), value.clone()));
+        self.stmts
+            .push(Stmt::SetSlice(target.clone(), lsb.clone(), value.clone()));
     }
     /// Statements for when `cond` (one bit) is set. Follow with [`Proc::elif`] and [`Proc::else_`].
     pub fn if_(&mut self, cond: impl Operand, body: impl FnOnce(&mut Proc)) {
@@ -367,9 +466,15 @@ impl Proc {
     }
     /// A case statement over the constant values of `on`.
     pub fn switch(&mut self, on: &E, body: impl FnOnce(&mut Switch)) {
-        let mut s = Switch { width: on.width, cases: vec![], default: vec![], module: self.module };
+        let mut s = Switch {
+            width: on.width,
+            cases: vec![],
+            default: vec![],
+            module: self.module,
+        };
         body(&mut s);
-        self.stmts.push(Stmt::Switch(on.clone(), s.cases, s.default));
+        self.stmts
+            .push(Stmt::Switch(on.clone(), s.cases, s.default));
     }
 }
 
@@ -389,16 +494,29 @@ impl Switch {
     /// Statements for several values.
     pub fn cases(&mut self, values: &[u64], body: impl FnOnce(&mut Proc)) {
         for v in values {
-            assert!(self.width >= 64 || v >> self.width == 0, "case {v:#x} does not fit in {} bits", self.width);
-            assert!(!self.cases.iter().any(|c| c.0.contains(v)), "case {v:#x} stands twice");
+            assert!(
+                self.width >= 64 || v >> self.width == 0,
+                "case {v:#x} does not fit in {} bits",
+                self.width
+            );
+            assert!(
+                !self.cases.iter().any(|c| c.0.contains(v)),
+                "case {v:#x} stands twice"
+            );
         }
-        let mut p = Proc { stmts: vec![], module: self.module };
+        let mut p = Proc {
+            stmts: vec![],
+            module: self.module,
+        };
         body(&mut p);
         self.cases.push((values.to_vec(), p.stmts));
     }
     /// Statements for every other value.
     pub fn default(&mut self, body: impl FnOnce(&mut Proc)) {
-        let mut p = Proc { stmts: vec![], module: self.module };
+        let mut p = Proc {
+            stmts: vec![],
+            module: self.module,
+        };
         body(&mut p);
         self.default = p.stmts;
     }
@@ -421,7 +539,11 @@ impl Inst {
     pub fn port(&self, name: &str) -> E {
         match self.ports.get(name) {
             Some(e) => e.clone(),
-            None => panic!("instance {} has no port {name}; it has {:?}", self.name, self.ports.keys()),
+            None => panic!(
+                "instance {} has no port {name}; it has {:?}",
+                self.name,
+                self.ports.keys()
+            ),
         }
     }
     /// Whether there is a port of this name.
@@ -437,7 +559,13 @@ impl Inst {
     /// Connects every input of this instance `PREFIX_x` to the signal that `f("x")` gives.
     pub fn drive_all(&self, prefix: &str, f: impl Fn(&str) -> E) -> &Inst {
         for (n, e) in &self.ports {
-            let input = matches!(&*e.node, Node::Sig { kind: Kind::InstInput, .. });
+            let input = matches!(
+                &*e.node,
+                Node::Sig {
+                    kind: Kind::InstInput,
+                    ..
+                }
+            );
             if let (true, Some(rest)) = (input, n.strip_prefix(prefix)) {
                 self.parent.assign(e, f(rest));
             }

@@ -31,7 +31,13 @@ pub fn lut_dual_clock(width: u32, depth: u64) -> Module {
 }
 
 fn build(width: u32, depth: u64, dual: bool, registered: bool) -> Module {
-    let kind = if registered { "ram_block" } else if dual { "ram_lut_dc" } else { "ram_lut" };
+    let kind = if registered {
+        "ram_block"
+    } else if dual {
+        "ram_lut_dc"
+    } else {
+        "ram_lut"
+    };
     let m = Module::new(&format!("{kind}_{width}x{depth}"));
     let a = bits_for(depth);
     let d = if dual { m.domain("write") } else { m.sync() };
@@ -45,10 +51,14 @@ fn build(width: u32, depth: u64, dual: bool, registered: bool) -> Module {
     if registered {
         m.input("ren", 1);
         v += &format!("reg [{}:0] q;\n", width - 1);
-        v += &format!("always @(posedge {clock}) begin\n    if (we) mem[waddr] <= wdata;\n    if (ren) q <= mem[raddr];\nend\n");
+        v += &format!(
+            "always @(posedge {clock}) begin\n    if (we) mem[waddr] <= wdata;\n    if (ren) q <= mem[raddr];\nend\n"
+        );
         v += "assign rdata = q;\n";
     } else {
-        v += &format!("always @(posedge {clock}) if (we) mem[waddr] <= wdata;\nassign rdata = mem[raddr];\n");
+        v += &format!(
+            "always @(posedge {clock}) if (we) mem[waddr] <= wdata;\nassign rdata = mem[raddr];\n"
+        );
     }
     m.output("rdata", width);
     m.set_custom(v);
