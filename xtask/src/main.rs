@@ -3,6 +3,8 @@
 //! Every task first runs [`setup`], which does nothing, in milliseconds, when all tools are there.
 
 mod bench;
+mod debian;
+mod lag_vectors;
 mod lint;
 mod paths;
 mod proc;
@@ -29,6 +31,8 @@ enum Task {
     Bench(bench::Args),
     /// Formatting, clippy, rustdoc, Verilator's lint of the emitted hardware, the repository's own rules.
     Lint,
+    /// Capture again which slave a kernel's bond chooses for each frame (boots a guest).
+    LagVectors(lag_vectors::Args),
 }
 
 fn main() {
@@ -38,6 +42,7 @@ fn main() {
         Task::Test => test::run(),
         Task::Bench(args) => bench::run(&args),
         Task::Lint => lint::run(),
+        Task::LagVectors(args) => lag_vectors::run(&args),
     };
     if let Err(err) = result {
         eprintln!("error: {err:#}");

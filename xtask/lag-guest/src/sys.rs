@@ -1,0 +1,168 @@
+//! The system calls that this init makes, each behind a safe function.
+
+use std::ffi::CString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Error};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+/// A TAP: what is written enters the kernel as received on it, what the kernel sends there is read.
+pub struct Tap {
+    /// One read or write, one frame; does not block.
+    pub file: File,
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result < 0 {
+        Err(Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+fn named(what: &str, name: &str) -> impl FnOnce(Error) -> Error {
+    let text = format!("{what} {name}");
+    move |err| Error::other(format!("{text}: {err}"))
+}
+
+/// A request about an interface, with its name filled in.
+fn request(name: &str) -> io::Result<libc::ifreq> {
+    if name.len() >= libc::IFNAMSIZ {
+        return Err(Error::other(format!(
+            "the interface name {name} is too long"
+        )));
+    }
+    // SAFETY: ifreq is plain data, for which all zeroes is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (place, byte) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *place = byte as libc::c_char;
+    }
+    Ok(request)
+}
+
+/// Any socket: the handle that interface requests go through.
+fn handle() -> io::Result<OwnedFd> {
+    // SAFETY: socket takes no pointers.
+    let fd = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    check(fd)?;
+    // SAFETY: the descriptor is new, and nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+impl Tap {
+    /// Makes a TAP of this name; it goes away with the value.
+    pub fn create(name: &str) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open("/dev/net/tun")?;
+        let mut request = request(name)?;
+        request.ifr_ifru.ifru_flags = (libc::IFF_TAP | libc::IFF_NO_PI) as libc::c_short;
+        // SAFETY: TUNSETIFF reads and writes one ifreq, which lives until the call returns.
+        check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF as _, &mut request) })
+            .map_err(named("TAP", name))?;
+        Ok(Self { file })
+    }
+}
+
+/// The first TAP that has a frame, or `None` after so many milliseconds.
+pub fn readable(taps: &[Tap], limit_ms: i32) -> io::Result<Option<usize>> {
+    let mut polled: Vec<_> = taps
+        .iter()
+        .map(|tap| libc::pollfd {
+            fd: tap.file.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        })
+        .collect();
+    // SAFETY: the pointer and the count describe one live vector.
+    check(unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, limit_ms) })?;
+    Ok(polled
+        .iter()
+        .position(|entry| entry.revents & libc::POLLIN != 0))
+}
+
+/// Mounts a file system of the kernel's own, making the place if it is not there.
+pub fn mount(kind: &str, place: &str) -> io::Result<()> {
+    std::fs::create_dir_all(place)?;
+    let (kind_c, place_c) = (CString::new(kind)?, CString::new(place)?);
+    // SAFETY: the strings are terminated and live until the call returns; there is no data.
+    let result = unsafe {
+        libc::mount(
+            kind_c.as_ptr(),
+            place_c.as_ptr(),
+            kind_c.as_ptr(),
+            0,
+            std::ptr::null(),
+        )
+    };
+    check(result).map_err(named("mount", place))
+}
+
+/// Loads a kernel module; the kernel unpacks a compressed one itself.
+pub fn load_module(file: &File) -> io::Result<()> {
+    const COMPRESSED: libc::c_int = 4;
+    // SAFETY: the parameters are an empty terminated string; the descriptor is open.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_finit_module,
+            file.as_raw_fd(),
+            c"".as_ptr(),
+            COMPRESSED,
+        )
+    };
+    check(result as libc::c_int)
+}
+
+/// Sets an interface up.
+pub fn set_up(name: &str) -> io::Result<()> {
+    let handle = handle()?;
+    let mut request = request(name)?;
+    // SAFETY: the call reads and writes one ifreq, which lives until it returns.
+    check(unsafe { libc::ioctl(handle.as_raw_fd(), libc::SIOCGIFFLAGS as _, &mut request) })
+        .map_err(named("flags of", name))?;
+    // SAFETY: the call before filled in this member of the union.
+    unsafe { request.ifr_ifru.ifru_flags |= libc::IFF_UP as libc::c_short };
+    // SAFETY: as above.
+    check(unsafe { libc::ioctl(handle.as_raw_fd(), libc::SIOCSIFFLAGS as _, &mut request) })
+        .map_err(named("set up", name))
+}
+
+/// Makes a bridge.
+pub fn add_bridge(name: &str) -> io::Result<()> {
+    const SIOCBRADDBR: u32 = 0x89a0;
+    let name_c = CString::new(name)?;
+    // SAFETY: the call reads a terminated string, which lives until it returns.
+    check(unsafe { libc::ioctl(handle()?.as_raw_fd(), SIOCBRADDBR as _, name_c.as_ptr()) })
+        .map_err(named("bridge", name))
+}
+
+/// Puts an interface into a bridge.
+pub fn add_to_bridge(bridge: &str, name: &str) -> io::Result<()> {
+    const SIOCBRADDIF: u32 = 0x89a2;
+    let name_c = CString::new(name)?;
+    // SAFETY: the call reads a terminated string, which lives until it returns.
+    let index = unsafe { libc::if_nametoindex(name_c.as_ptr()) };
+    if index == 0 {
+        return Err(named("index of", name)(Error::last_os_error()));
+    }
+    let mut request = request(bridge)?;
+    request.ifr_ifru.ifru_ifindex = index as libc::c_int;
+    // SAFETY: the call reads one ifreq, which lives until it returns.
+    check(unsafe { libc::ioctl(handle()?.as_raw_fd(), SIOCBRADDIF as _, &mut request) })
+        .map_err(named("into the bridge", name))
+}
+
+/// Turns the machine off.
+pub fn power_off() -> ! {
+    // SAFETY: sync has no preconditions; reboot with this command takes no pointer. Only init in a
+    // guest runs this program.
+    unsafe {
+        libc::sync();
+        libc::reboot(libc::RB_POWER_OFF);
+    }
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,180 @@
+//! Programs and kernels out of Debian packages, without installing them.
+//!
+//! apt is given a configuration of its own (own lists, own cache, an empty dpkg status), so nothing
+//! of the system changes and root is not needed; what it downloads is unpacked with `dpkg -x`. The
+//! mirror is the one that the system's own apt uses, unless `$SMARTNIC_DEBIAN_MIRROR` names another.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::paths;
+use crate::proc::{capture, command, minutes};
+use crate::setup::step;
+
+/// The release that packages are taken from: its kernel is 6.12.
+const RELEASE: &str = "trixie";
+
+/// The key of that release, as the package debian-archive-keyring puts it.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// A private apt.
+pub struct Apt {
+    dir: PathBuf,
+}
+
+impl Apt {
+    /// Sets up a private apt under the tools directory, with fresh lists.
+    pub fn new() -> Result<Self> {
+        for tool in ["apt-get", "apt-cache", "dpkg"] {
+            if paths::which(tool).is_none() {
+                bail!("{tool} is missing: this task needs a Debian or Ubuntu");
+            }
+        }
+        if !Path::new(KEYRING).is_file() {
+            bail!("{KEYRING} is missing; type: apt-get install debian-archive-keyring");
+        }
+        let dir = paths::tools().join("debian");
+        for part in [
+            "etc/apt.conf.d",
+            "etc/preferences.d",
+            "etc/sources.list.d",
+            "lists/partial",
+            "cache/archives/partial",
+        ] {
+            fs::create_dir_all(dir.join(part))?;
+        }
+        let shown = dir.display();
+        fs::write(dir.join("status"), "")?;
+        fs::write(
+            dir.join("etc/sources.list"),
+            format!("deb [signed-by={KEYRING}] {} {RELEASE} main\n", mirror()?),
+        )?;
+        fs::write(
+            dir.join("apt.conf"),
+            format!(
+                "Dir::Etc \"{shown}/etc\";\nDir::Etc::sourcelist \"{shown}/etc/sources.list\";\n\
+                 Dir::State::lists \"{shown}/lists\";\nDir::State::status \"{shown}/status\";\n\
+                 Dir::Cache \"{shown}/cache\";\nAPT::Sandbox::User \"\";\nAcquire::Languages \"none\";\n"
+            ),
+        )?;
+        let apt = Self { dir };
+        step("lists of Debian packages", || {
+            apt.run("apt-get", &["update", "-q"]).map(drop)
+        })?;
+        Ok(apt)
+    }
+
+    fn run(&self, program: &str, args: &[&str]) -> Result<String> {
+        let mut apt = command(program);
+        apt.args(args)
+            .env("APT_CONFIG", self.dir.join("apt.conf"))
+            .current_dir(self.dir.join("cache"));
+        capture(&mut apt, minutes(10))
+    }
+
+    /// The package that a metapackage stands for at the moment.
+    pub fn stands_for(&self, metapackage: &str) -> Result<String> {
+        let text = self.run("apt-cache", &["depends", metapackage])?;
+        text.lines()
+            .find_map(|line| line.trim().strip_prefix("Depends: "))
+            .map(str::to_owned)
+            .with_context(|| format!("{metapackage} depends on nothing"))
+    }
+
+    /// Unpacks a package alone into a folder of its own and returns that.
+    pub fn unpack(&self, package: &str) -> Result<PathBuf> {
+        self.unpack_all(package, &[package.to_owned()])
+    }
+
+    /// Unpacks a package with all that it needs, down to the C library, into a folder of its own.
+    pub fn unpack_with_dependencies(&self, package: &str) -> Result<PathBuf> {
+        let args = [
+            "install",
+            "--print-uris",
+            "-qq",
+            "-y",
+            "--no-install-recommends",
+            package,
+        ];
+        let text = self.run("apt-get", &args)?;
+        let packages: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.split_whitespace().nth(1))
+            .filter_map(|file| file.split_once('_'))
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        self.unpack_all(package, &packages)
+    }
+
+    fn unpack_all(&self, name: &str, packages: &[String]) -> Result<PathBuf> {
+        let to = self.dir.join("unpacked").join(name);
+        let whole = self.dir.join("unpacked").join(format!("{name}.whole"));
+        if whole.is_file() {
+            return Ok(to);
+        }
+        fs::create_dir_all(&to)?;
+        step(
+            &format!("{name} from Debian ({} packages)", packages.len()),
+            || {
+                let fetched = self.dir.join("cache").join(name);
+                fs::create_dir_all(&fetched)?;
+                let mut download = command("apt-get");
+                download.args(["download", "-q"]).args(packages);
+                download
+                    .env("APT_CONFIG", self.dir.join("apt.conf"))
+                    .current_dir(&fetched);
+                capture(&mut download, minutes(10))?;
+                for file in fs::read_dir(&fetched)? {
+                    capture(
+                        command("dpkg").arg("-x").arg(file?.path()).arg(&to),
+                        minutes(5),
+                    )?;
+                }
+                fs::remove_dir_all(&fetched)?;
+                Ok(())
+            },
+        )?;
+        fs::write(whole, "")?;
+        Ok(to)
+    }
+}
+
+/// A mirror of Debian: the environment's, or the first that the system's apt has.
+fn mirror() -> Result<String> {
+    if let Ok(mirror) = std::env::var("SMARTNIC_DEBIAN_MIRROR") {
+        return Ok(mirror);
+    }
+    let targets = capture(
+        command("apt-get").args(["indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)"]),
+        minutes(1),
+    )?;
+    targets
+        .lines()
+        .find_map(|line| line.strip_prefix("Debian|Debian|"))
+        .map(str::to_owned)
+        .context("this system's apt knows no mirror of Debian (after apt-get update?); set SMARTNIC_DEBIAN_MIRROR to one's URI")
+}
+
+/// A program in an unpacked tree, started by the tree's own loader and libraries.
+pub fn foreign(tree: &Path, program: &str) -> Result<std::process::Command> {
+    let loader = [
+        "lib64/ld-linux-x86-64.so.2",
+        "usr/lib64/ld-linux-x86-64.so.2",
+    ]
+    .map(|place| tree.join(place))
+    .into_iter()
+    .find(|file| file.is_file())
+    .with_context(|| format!("{} holds no loader", tree.display()))?;
+    let libraries = format!(
+        "{0}/usr/lib/x86_64-linux-gnu:{0}/lib/x86_64-linux-gnu:{0}/usr/lib",
+        tree.display()
+    );
+    let mut foreign = command(loader);
+    foreign
+        .arg("--library-path")
+        .arg(libraries)
+        .arg(tree.join(program));
+    Ok(foreign)
+}
