@@ -1,5 +1,7 @@
 //! The simulated smartnic card: Verilated hardware behind a PCIe root complex and vfio-user.
 //!
-//! - [`gmii`]: pin driver and monitor for block tests and benches, apart from the design.
+//! - [`gmii`]: pin driver and monitor for block tests and benches, apart from the design;
+//! - [`pcie`]: the host's end of PCI Express: packets, link rate, root complex.
 
 pub mod gmii;
+pub mod pcie;
