@@ -4,6 +4,7 @@
 
 mod bench;
 mod debian;
+mod docs;
 mod lag_vectors;
 mod lint;
 mod paths;
@@ -31,6 +32,8 @@ enum Task {
     Bench(bench::Args),
     /// Formatting, clippy, rustdoc, Verilator's lint of the emitted hardware, the repository's own rules.
     Lint,
+    /// Write docs/registers.md again from the register map.
+    Docs,
     /// Capture again which slave a kernel's bond chooses for each frame (boots a guest).
     LagVectors(lag_vectors::Args),
 }
@@ -42,6 +45,7 @@ fn main() {
         Task::Test => test::run(),
         Task::Bench(args) => bench::run(&args),
         Task::Lint => lint::run(),
+        Task::Docs => docs::run(),
         Task::LagVectors(args) => lag_vectors::run(&args),
     };
     if let Err(err) = result {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::docs;
 use crate::proc::{cargo, interrupted, minutes, run as run_command};
 use crate::setup;
 
@@ -91,6 +92,7 @@ pub fn run() -> Result<()> {
                 minutes(25),
             )
         });
+        steps.run("reference page", docs::check);
     }
     steps.summary()
 }
