@@ -1,6 +1,8 @@
 //! The hardware of the smartnic, generated with rust-hdl. Folders stand in the order of a frame's way; docs/architecture.md
 //! has the contracts between them.
 
+pub mod control;
+pub mod forward;
 pub mod meta;
 pub mod params;
 pub mod regbus;

@@ -121,7 +121,6 @@ fn operators_mean_what_they_say() {
         cat(&[b.clone(), a.clone()]).word_at(&c.bit(0), 8),
         Box::new(|a, b, c| if c & 1 == 0 { a } else { b }),
     );
-    drop(out);
     let mut dut = Model::build(&design(&m), &lint()).expect("builds");
     let mut rng = rng();
     for _ in 0..2000 {

@@ -5,7 +5,7 @@
 //! `reg_ack`, `reg_rdata[32]` out (see docs/architecture.md, "Register bus"). Latency: request to `reg_ack` 2 cycles. Cost: a register bit each, and a
 //! read mux of about one LUT4 for each two readable bits. Test: `tests/regbus.rs`.
 
-use crate::rtl::{E, Module, any_of, lit};
+use crate::rtl::{E, Module, any_of};
 use smartnic_regs::{Access, Field, Page, Reg};
 
 /// Decode of one page.
@@ -182,7 +182,7 @@ impl RegFile {
         let read = &self.strobe & !&self.write;
         let value = any_of(32, &self.reads);
         self.m.process(|p| {
-            p.set(&rdata, &lit(32, 0));
+            p.set(&rdata, 0u64);
             p.if_(read, |p| p.set(&rdata, value));
         });
     }

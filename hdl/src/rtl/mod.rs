@@ -10,6 +10,7 @@ mod emit;
 mod expr;
 mod lower;
 mod module;
+pub mod prim;
 pub mod ram;
 
 pub use emit::{design, emit};

@@ -572,4 +572,25 @@ impl Inst {
         }
         self
     }
+    /// Makes ports of the same name on the parent for every port that `which` chooses and that is no clock or reset.
+    pub fn expose(&self, which: impl Fn(&str) -> bool) -> &Inst {
+        for (n, e) in &self.ports {
+            if !which(n) || n.ends_with("clock") || n.ends_with("reset") {
+                continue;
+            }
+            if matches!(
+                &*e.node,
+                Node::Sig {
+                    kind: Kind::InstInput,
+                    ..
+                }
+            ) {
+                let i = self.parent.input(n, e.width);
+                self.parent.assign(e, &i);
+            } else {
+                self.parent.output_of(n, e);
+            }
+        }
+        self
+    }
 }

@@ -1,0 +1,7 @@
+//! Configuration: the pages `global`, `port` and `reserved`.
+
+mod global;
+mod port;
+
+pub use global::global;
+pub use port::{port, reserved};

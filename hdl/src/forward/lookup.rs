@@ -1,0 +1,202 @@
+//! Takes headers from the sources in turn and asks the FDB and the LAG stage; results come out in order.
+//!
+//! A header waits in its parser's registers; a source whose next header comes before the first has been taken (frames far below 64 bytes)
+//! gets a verdict "overrun" for the first, so that verdicts and frames stay in step. Up to 16 frames are in flight.
+
+use super::{FDB_FIELDS, HDR_FIELDS, context_fields, join, part};
+use crate::params::Params;
+use crate::rtl::prim::{queue, round_robin};
+use crate::rtl::{E, Module, cat, select_onehot};
+
+/// The module; ports as docs/architecture.md has them for `hdr{s}_*`, `lookup_*`, `found_*`, `req_*`, `rsp_*`; `fid{s}[12]`, `now[32]`; out: `dec_*`.
+pub fn lookup(p: &Params) -> Module {
+    let m = Module::new("forward_lookup");
+    let n = p.sources();
+    let now = m.input("now", 32);
+    let req_ready = m.input("req_ready", 1);
+    let fids: Vec<E> = (0..n).map(|s| m.input(&format!("fid{s}"), 12)).collect();
+    let mut headers: Vec<Vec<E>> = vec![];
+    let mut arrivals = vec![];
+    for s in 0..n {
+        arrivals.push(m.input(&format!("hdr{s}_valid"), 1));
+        headers.push(
+            HDR_FIELDS
+                .iter()
+                .map(|(f, w)| m.input(&format!("hdr{s}_{f}"), *w))
+                .collect(),
+        );
+    }
+    let direct = m.input("direct_valid", 1);
+    let direct_dest = m.input("direct_dest", 6);
+    let direct_class = m.input("direct_class", 3);
+
+    // How many headers of each source wait: 0 to 3.
+    let phase = m.reg("phase", 2, 0);
+    let waiting: Vec<E> = (0..n)
+        .map(|s| m.reg(&format!("waiting{s}"), 2, 0))
+        .collect();
+    let requests: Vec<E> = waiting.iter().rev().map(|w| w.any()).collect();
+    let requests = m.named("requests", cat(&requests));
+    let room = m.wire("room", 1);
+    let start = m.named("start", phase.eq(0) & requests.any() & &req_ready & &room);
+    let grant = round_robin(&m, "turn", &requests, &start);
+    for s in 0..n as usize {
+        let taken = &start & grant.bit(s as u32);
+        let w = &waiting[s];
+        m.process(|q| {
+            q.if_(&arrivals[s] & !&taken & w.ne(3), |q| q.set(w, w + 1));
+            q.elif(&taken & !&arrivals[s], |q| q.set(w, w - 1));
+        });
+    }
+    let source = m.reg("source", n, 0);
+    let lost = m.reg("lost", 1, 0);
+    let twice: Vec<(E, E)> = (0..n)
+        .map(|s| (grant.bit(s), waiting[s as usize].gt(1)))
+        .collect();
+    m.process(|q| {
+        q.if_(&start, |q| {
+            q.set(&source, &grant);
+            q.set(&lost, select_onehot(1, &twice));
+            q.set(&phase, 1);
+        });
+        q.elif(phase.any(), |q| q.set(&phase, &phase + 1)); // 1, 2, 3, 0
+    });
+
+    // Phase 1: the header of the chosen source.
+    let load = m.named("load", phase.eq(1));
+    let choose = |f: &dyn Fn(usize) -> E| -> E {
+        let choices: Vec<(E, E)> = (0..n as usize)
+            .map(|s| (source.bit(s as u32), f(s)))
+            .collect();
+        select_onehot(choices[0].1.width(), &choices)
+    };
+    let latch = |name: &str, v: &E| -> E {
+        let r = m.reg_nr(name, v.width());
+        m.process(|q| q.if_(&load, |q| q.set(&r, v)));
+        r
+    };
+    let mut h = std::collections::BTreeMap::new();
+    for (i, (f, _)) in HDR_FIELDS.iter().enumerate() {
+        h.insert(
+            *f,
+            latch(&format!("h_{f}"), &choose(&|s| headers[s][i].clone())),
+        );
+    }
+    let fid = latch("h_fid", &choose(&|s| fids[s].clone()));
+    let time = latch("h_timestamp", &now);
+    let host = source.bit(n - 1);
+    let is_direct = latch("h_direct", &(&direct & &host));
+    let d_dest = latch("h_direct_dest", &direct_dest);
+    let d_class = latch("h_direct_class", &direct_class);
+
+    // Phase 2: destination lookup and LAG request; phase 3: source lookup.
+    let (ask, ask_source) = (
+        m.named("ask", phase.eq(2)),
+        m.named("ask_source", phase.eq(3)),
+    );
+    let lookup_valid = m.output_reg("lookup_valid", 1, 0);
+    let lookup_key = m.output_reg_nr("lookup_key", 60);
+    m.process(|q| {
+        q.set(&lookup_valid, &ask | &ask_source);
+        q.set(&lookup_key, cat(&[fid.clone(), h["src"].clone()]));
+        q.if_(&ask, |q| {
+            q.set(&lookup_key, cat(&[fid.clone(), h["dst"].clone()]))
+        });
+    });
+    m.output_of("req_valid", &ask);
+    for (f, _) in HDR_FIELDS {
+        m.output_of(&format!("req_{f}"), &h[f]);
+    }
+
+    // 01:80:C2:00:00:0x, first byte lowest.
+    let dst = &h["dst"];
+    let is_reserved = dst.slice(0, 40).eq(0x00_00_c2_80_01) & dst.slice(44, 4).is_zero();
+    let ctx_fields = context_fields(n);
+    let ctx = join(&ctx_fields, |f| match f {
+        "source" => source.clone(),
+        "lost" => lost.clone(),
+        "mc" => dst.bit(0),
+        "bc" => dst.all(),
+        "reserved" => is_reserved.clone(),
+        "reserved_index" => dst.slice(40, 4),
+        "bad_source" => h["src"].bit(0) | h["src"].is_zero(),
+        "src" => h["src"].clone(),
+        "fid" => fid.clone(),
+        "tci" => h["tci"].clone(),
+        "tagged" => h["tagged"].clone(),
+        "timestamp" => time.clone(),
+        "direct" => is_direct.clone(),
+        "direct_dest" => d_dest.clone(),
+        "direct_class" => d_class.clone(),
+        f => unreachable!("{f}"),
+    });
+    let ctx = m.named("ctx", &ctx);
+    let rsp_valid = m.input("rsp_valid", 1);
+    let ctx_q = queue(&m, "ctx_q", 16, &ask, &ctx, &rsp_valid);
+    m.assign(&room, &ctx_q.ready);
+
+    // The FDB answers in order: destination, source, destination, ...
+    let found_valid = m.input("found_valid", 1);
+    let (hit, dest, kind, age) = (
+        m.input("found_hit", 1),
+        m.input("found_dest", 6),
+        m.input("found_kind", 4),
+        m.input("found_age", 2),
+    );
+    let second = m.reg("second", 1, 0);
+    let da = m.reg_nr("da", 11);
+    m.process(|q| {
+        q.if_(&found_valid, |q| {
+            q.set(&second, !&second);
+            q.if_(!&second, |q| {
+                q.set(&da, cat(&[kind.clone(), dest.clone(), hit.clone()]))
+            });
+        });
+    });
+    let both = cat(&[age, kind, dest, hit, da.clone()]);
+    let both = m.named(
+        "both",
+        join(FDB_FIELDS, |f| match f {
+            "da_hit" => both.bit(0),
+            "da_dest" => both.slice(1, 6),
+            "da_kind" => both.slice(7, 4),
+            "sa_hit" => both.bit(11),
+            "sa_dest" => both.slice(12, 6),
+            "sa_kind" => both.slice(18, 4),
+            "sa_age" => both.slice(22, 2),
+            f => unreachable!("{f}"),
+        }),
+    );
+    let fdb_q = queue(
+        &m,
+        "fdb_q",
+        16,
+        &(&found_valid & &second),
+        &both,
+        &rsp_valid,
+    );
+
+    // The LAG answer comes last and takes the rest along.
+    let valid = m.output_reg("dec_valid", 1, 0);
+    m.assign(&valid, &rsp_valid);
+    let word = m.delay("ctx_out", &ctx_q.head);
+    for (f, _) in &ctx_fields {
+        m.output_of(&format!("dec_{f}"), part(&ctx_fields, &word, f));
+    }
+    let word = m.delay("fdb_out", &fdb_q.head);
+    for (f, _) in FDB_FIELDS {
+        m.output_of(&format!("dec_{f}"), part(FDB_FIELDS, &word, f));
+    }
+    let rsp_hash = m.input("rsp_hash", 32);
+    let hash = m.output_reg_nr("dec_hash", 32);
+    m.assign(&hash, &rsp_hash);
+    for g in 0..p.lag_groups {
+        let member = m.input(&format!("rsp_member_g{g}"), p.ports);
+        let out = m.output_reg_nr(&format!("dec_member_g{g}"), p.ports);
+        m.assign(&out, &member);
+    }
+    let idle = m.output_reg("idle", 1, 0);
+    let quiet = phase.is_zero() & !requests.any() & !&ctx_q.valid & !&valid & !cat(&arrivals).any();
+    m.assign(&idle, quiet);
+    m
+}
