@@ -1,9 +1,11 @@
 //! The hardware of the smartnic, generated with rust-hdl. Folders stand in the order of a frame's way; docs/architecture.md
 //! has the contracts between them.
 
+pub mod blocks;
 pub mod control;
 pub mod forward;
 pub mod meta;
 pub mod params;
 pub mod regbus;
 pub mod rtl;
+pub mod top;

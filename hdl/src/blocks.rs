@@ -1,0 +1,19 @@
+//! Blocks that can be emitted and measured one by one.
+
+use crate::params::Params;
+use crate::rtl::Module;
+use crate::{control, forward};
+
+/// Names of all blocks.
+pub const NAMES: &[&str] = &["forward", "global_regs", "port_regs", "reserved_regs"];
+
+/// The block of that name, if there is one.
+pub fn build(name: &str, p: &Params) -> Option<Module> {
+    Some(match name {
+        "forward" => forward::forward(p),
+        "global_regs" => control::global(p),
+        "port_regs" => control::port(p),
+        "reserved_regs" => control::reserved(),
+        _ => return None,
+    })
+}
