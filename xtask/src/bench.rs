@@ -31,7 +31,7 @@ pub struct Args {
     /// `resources` only: Verilog that was emitted before, not the core.
     #[arg(long, value_name = "DIR", conflicts_with = "block")]
     verilog: Option<PathBuf>,
-    /// `resources` only: ports of the core.
+    /// `resources` only: ports of the core, or of the card that the block is for.
     #[arg(long, default_value_t = 2)]
     ports: u32,
 }

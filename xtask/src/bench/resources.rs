@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut report = Report::new("resources");
     report.param("device", DEVICE_NAME);
     report.param("clock", harnessed.clock.clone());
-    if args.block.is_none() && args.verilog.is_none() {
+    if args.verilog.is_none() {
         report.param("ports", args.ports);
     }
     report.add(&case, "lut4", counts.lut4 as f64, "1");
@@ -92,10 +92,12 @@ fn emitted(args: &Args, base: &Path) -> Result<(String, PathBuf)> {
         return Ok((name.to_string_lossy().into_owned(), dir.clone()));
     }
     let ports = args.ports.to_string();
-    let (case, select) = match &args.block {
-        Some(block) => (block.clone(), ["--block", block]),
-        None => (format!("core-{ports}-ports"), ["--ports", &ports]),
-    };
+    let mut select = vec!["--ports", &ports];
+    let mut case = format!("core-{ports}-ports");
+    if let Some(block) = &args.block {
+        select.extend(["--block", block]);
+        case.clone_from(block);
+    }
     eprintln!("resources: emitting {case}");
     let dir = base.join(&case);
     emit(&select, &dir)?;
