@@ -6,6 +6,7 @@ pub mod control;
 pub mod forward;
 pub mod meta;
 pub mod params;
+pub mod parser;
 pub mod regbus;
 pub mod rtl;
 pub mod top;
