@@ -2,16 +2,17 @@
 
 use crate::params::Params;
 use crate::rtl::Module;
-use crate::{control, forward};
+use crate::{control, forward, parser};
 
 /// Names of all blocks.
-pub const NAMES: &[&str] = &["forward", "global_regs", "port_regs", "reserved_regs"];
+pub const NAMES: &[&str] = &["forward", "global_regs", "parser", "port_regs", "reserved_regs"];
 
 /// The block of that name, if there is one.
 pub fn build(name: &str, p: &Params) -> Option<Module> {
     Some(match name {
         "forward" => forward::forward(p),
         "global_regs" => control::global(p),
+        "parser" => parser::parser(),
         "port_regs" => control::port(p),
         "reserved_regs" => control::reserved(),
         _ => return None,

@@ -149,7 +149,7 @@ fn gap(mode: u32, random: u32) -> u32 {
     match mode {
         0 => 0,
         1 => 9,
-        _ if random % 4 == 0 => random >> 8 & 15,
+        _ if random.is_multiple_of(4) => random >> 8 & 15,
         _ => 0,
     }
 }
