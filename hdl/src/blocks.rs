@@ -5,7 +5,13 @@ use crate::rtl::Module;
 use crate::{control, forward, parser};
 
 /// Names of all blocks.
-pub const NAMES: &[&str] = &["forward", "global_regs", "parser", "port_regs", "reserved_regs"];
+pub const NAMES: &[&str] = &[
+    "forward",
+    "global_regs",
+    "parser",
+    "port_regs",
+    "reserved_regs",
+];
 
 /// The block of that name, if there is one.
 pub fn build(name: &str, p: &Params) -> Option<Module> {

@@ -72,8 +72,12 @@ fn emit(e: &Emit) -> Result<(), String> {
     let p = e.params();
     p.check().map_err(|e| e.to_string())?;
     let module = match &e.block {
-        Some(name) => blocks::build(name, &p)
-            .ok_or_else(|| format!("block {name}: unknown; known are {}", blocks::NAMES.join(", ")))?,
+        Some(name) => blocks::build(name, &p).ok_or_else(|| {
+            format!(
+                "block {name}: unknown; known are {}",
+                blocks::NAMES.join(", ")
+            )
+        })?,
         None => top::smartnic(&p).map_err(|e| e.to_string())?,
     };
     let design = smartnic_hdl::rtl::design(&module);
@@ -97,7 +101,10 @@ fn emit(e: &Emit) -> Result<(), String> {
     };
     std::fs::create_dir_all(&e.out).map_err(|x| format!("making {}: {x}", e.out.display()))?;
     write(format!("{}.v", design.top), &design.verilog)?;
-    write(format!("{}.json", design.top), &(serde_json::to_string_pretty(&info).expect("plain data") + "\n"))
+    write(
+        format!("{}.json", design.top),
+        &(serde_json::to_string_pretty(&info).expect("plain data") + "\n"),
+    )
 }
 
 fn main() -> ExitCode {

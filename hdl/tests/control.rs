@@ -10,14 +10,26 @@ struct Bus(Model);
 
 impl Bus {
     fn new(m: &Module) -> Bus {
-        let mut dut = Model::build(&design(m), &Options { lint: true, ..Options::default() }).expect("builds");
+        let mut dut = Model::build(
+            &design(m),
+            &Options {
+                lint: true,
+                ..Options::default()
+            },
+        )
+        .expect("builds");
         dut.poke("reset", 1);
         dut.tick(1);
         dut.poke("reset", 0);
         Bus(dut)
     }
     fn access(&mut self, write: bool, addr: u32, data: u32) -> u32 {
-        for (n, v) in [("valid", 1), ("write", write as u64), ("addr", addr as u64), ("wdata", data as u64)] {
+        for (n, v) in [
+            ("valid", 1),
+            ("write", write as u64),
+            ("addr", addr as u64),
+            ("wdata", data as u64),
+        ] {
             self.0.poke(&format!("reg_{n}"), v);
         }
         self.0.tick(1);
@@ -45,9 +57,23 @@ fn identification_and_capabilities() {
     assert_eq!(b.read(&g::MAGIC, 0), u32::from_be_bytes(*b"SNIC"));
     assert_eq!(g::VERSION::MAJOR.get(b.read(&g::VERSION, 0)), 1);
     let caps = b.read(&g::CAPS0, 0);
-    assert_eq!((g::CAPS0::PORTS.get(caps), g::CAPS0::QUEUES.get(caps), g::CAPS0::BEAT_BYTES.get(caps)), (4, 4, 8));
+    assert_eq!(
+        (
+            g::CAPS0::PORTS.get(caps),
+            g::CAPS0::QUEUES.get(caps),
+            g::CAPS0::BEAT_BYTES.get(caps)
+        ),
+        (4, 4, 8)
+    );
     let caps = b.read(&g::CAPS1, 0);
-    assert_eq!((1 << g::CAPS1::FDB_LOG2.get(caps), g::CAPS1::CAM.get(caps), g::CAPS1::CELLS.get(caps)), (8192, 32, 2048));
+    assert_eq!(
+        (
+            1 << g::CAPS1::FDB_LOG2.get(caps),
+            g::CAPS1::CAM.get(caps),
+            g::CAPS1::CELLS.get(caps)
+        ),
+        (8192, 32, 2048)
+    );
     b.write(&g::SCRATCH, 0, 0xa5a5_5a5a);
     assert_eq!(b.read(&g::SCRATCH, 0), 0xa5a5_5a5a);
     b.0.poke("ready_in", 1);
@@ -64,7 +90,11 @@ fn cycles_tick_and_added_ticks() {
         b.0.tick(1);
     }
     let second = b.read(&g::CYCLES_LO, 0);
-    assert!((1000..1010).contains(&(second - first)), "{}", second - first);
+    assert!(
+        (1000..1010).contains(&(second - first)),
+        "{}",
+        second - first
+    );
     assert_eq!(b.read(&g::CYCLES_HI, 0), 0);
     b.write(&g::TICK, 0, 100);
     let count = |b: &mut Bus, cycles| {
@@ -87,7 +117,10 @@ fn cycles_tick_and_added_ticks() {
 #[test]
 fn resets_are_pulses_and_apart() {
     let mut b = Bus::new(&control::global(&Params::for_ports(2)));
-    for (bit, name, other) in [(1, "switch_reset", "host_reset"), (2, "host_reset", "switch_reset")] {
+    for (bit, name, other) in [
+        (1, "switch_reset", "host_reset"),
+        (2, "host_reset", "switch_reset"),
+    ] {
         b.write(&g::RESET, 0, bit);
         let mut high = 0;
         for _ in 0..40 {
@@ -106,8 +139,15 @@ fn port_configuration_and_link() {
         b.write(&port::CONFIG, i, 0x1234_5003 + i);
         b.write(&port::FORWARD_MASK, i, 0xff);
         // Bits 10, 11 and 15 belong to no field.
-        assert_eq!(b.0.peek(&format!("config{i}")), (0x1234_5003 + i as u64) & 0xffff_73ff);
-        assert_eq!(b.0.peek(&format!("forward_mask{i}")), 0x1f, "host and four ports");
+        assert_eq!(
+            b.0.peek(&format!("config{i}")),
+            (0x1234_5003 + i as u64) & 0xffff_73ff
+        );
+        assert_eq!(
+            b.0.peek(&format!("forward_mask{i}")),
+            0x1f,
+            "host and four ports"
+        );
     }
     assert_eq!(b.read(&port::CONFIG, 5), 0, "there are five sources");
     b.write(&port::ADDR_LO, 2, 0x3322_1102);
@@ -135,8 +175,16 @@ fn port_configuration_and_link() {
 fn reserved_addresses() {
     let mut b = Bus::new(&control::reserved());
     b.0.eval();
-    assert_eq!((b.0.peek("action3"), b.0.peek("reason3")), (1, 19), "trapped, reason by the last digit");
-    b.write(&reserved::ACTION, 3, reserved::ACTION::ACTION.put(2) | reserved::ACTION::REASON.put(99));
+    assert_eq!(
+        (b.0.peek("action3"), b.0.peek("reason3")),
+        (1, 19),
+        "trapped, reason by the last digit"
+    );
+    b.write(
+        &reserved::ACTION,
+        3,
+        reserved::ACTION::ACTION.put(2) | reserved::ACTION::REASON.put(99),
+    );
     assert_eq!((b.0.peek("action3"), b.0.peek("reason3")), (2, 99));
     assert_eq!((b.0.peek("action4"), b.0.peek("reason4")), (1, 20));
 }
