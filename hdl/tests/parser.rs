@@ -105,7 +105,7 @@ impl Bench {
         self.dut.poke("byte_sof", sof as u64);
         self.dut.poke("byte_eof", eof as u64);
         self.dut.poke("byte_err", rng.random_range(0..2));
-        if eof && let Some(e) = self.expected.back_mut() {
+        if eof && let Some(e) = self.expected.back_mut().filter(|e| e.2.is_none()) {
             // The edge that takes the byte is the one that ends this cycle.
             e.2 = Some(self.cycle + 1);
         }
@@ -128,7 +128,7 @@ impl Bench {
             for _ in 0..gap(rng.random()) {
                 self.idle(rng);
             }
-            if i == 0 {
+            if i == 0 && frame.len() >= 14 {
                 self.expected
                     .push_back((dissect(frame), frame.to_vec(), None));
             }

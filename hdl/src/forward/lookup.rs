@@ -3,8 +3,9 @@
 //! A header waits in its parser's registers; a source whose next header comes before the first has been taken (frames far below 64 bytes)
 //! gets a verdict "overrun" for the first, so that verdicts and frames stay in step. Up to 16 frames are in flight.
 
-use super::{FDB_FIELDS, HDR_FIELDS, context_fields, join, part};
+use super::{FDB_FIELDS, context_fields, join, part};
 use crate::params::Params;
+use crate::parser::HDR_FIELDS;
 use crate::rtl::prim::{queue, round_robin};
 use crate::rtl::{E, Module, cat, select_onehot};
 

@@ -42,22 +42,6 @@ pub(crate) mod code {
     pub const OVERRUN: u64 = 8;
 }
 
-/// Header fields that `lookup` takes from the parsers, as `parser::HDR_FIELDS`.
-pub const HDR_FIELDS: &[(&str, u32)] = &[
-    ("dst", 48),
-    ("src", 48),
-    ("ethertype", 16),
-    ("tagged", 1),
-    ("tci", 16),
-    ("tagged2", 1),
-    ("tci2", 16),
-    ("ip", 2),
-    ("proto", 8),
-    ("fragment", 1),
-    ("l3", 32),
-    ("ports", 32),
-];
-
 /// The whole stage; ports are those of its parts that are not between them (docs/architecture.md, "Forward").
 pub fn forward(p: &Params) -> Module {
     let m = Module::new("forward");

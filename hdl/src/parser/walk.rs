@@ -121,7 +121,15 @@ pub fn walk(s: &Shared) -> Events {
         "settled",
         type_stop | tci_stop | ip_stop | icmp_stop | &ports_end | (&s.take & &s.eof),
     );
-    m.assign(&s.finish, &settled | (&s.first & &s.eof));
+    // A frame that ends before its EtherType has no header to speak of: no record.
+    let stub = m.named(
+        "stub",
+        &s.take
+            & &s.eof
+            & !&s.tagged
+            & (s.state.eq(layer::MAC) | (s.state.eq(layer::TYPE) & s.pos.eq(0))),
+    );
+    m.assign(&s.finish, &settled & !stub);
     m.process(|p| {
         p.if_(&s.take, |p| p.set(&s.pos, &s.pos + 1));
         p.if_(&mac_end, |p| p.set(&s.state, layer::TYPE));
