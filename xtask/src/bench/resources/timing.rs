@@ -70,6 +70,7 @@ pub fn critical_path(report: &Value, clock: &str) -> Option<Path> {
                     to["port"].as_str().unwrap_or("?")
                 ),
             };
+            let name = readable(&name);
             (step["delay"].as_f64().unwrap_or(0.0), kind, name)
         })
         .collect();
@@ -77,6 +78,14 @@ pub fn critical_path(report: &Value, clock: &str) -> Option<Path> {
         ns: steps.iter().map(|step| step.0).sum(),
         steps,
     })
+}
+
+/// Yosys names a cell by the way from the nearest signal of the source: keep the signal, and say with
+/// a `~` that there was more.
+fn readable(name: &str) -> String {
+    let derived = ["_TRELLIS_", "_LUT4_", "_CCU2C_", "_PFUMX_", "_L6MUX21_", "_DP16KD_", "$CCU2_"];
+    let end = derived.iter().filter_map(|mark| name.find(mark)).filter(|&at| at > 0).min();
+    end.map_or_else(|| name.to_owned(), |end| format!("{}~", &name[..end]))
 }
 
 impl fmt::Display for Path {
@@ -129,6 +138,12 @@ mod tests {
         assert_eq!(fmax(&report(), "clock").unwrap(), 131.5);
         assert_eq!(fmax(&report(), "clock2").unwrap(), 300.0);
         assert!(fmax(&report(), "rx").is_err());
+    }
+
+    #[test]
+    fn a_derived_name_is_cut_at_its_signal() {
+        assert_eq!(readable("fdb.key_LUT4_A_Z_PFUMX_Z.F"), "fdb.key~");
+        assert_eq!(readable("fdb.key[3]"), "fdb.key[3]");
     }
 
     #[test]
