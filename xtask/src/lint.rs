@@ -100,6 +100,7 @@ pub fn verilog_files(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
     Ok(files)
 }
 
+/// Verilator's opinion of the Verilog in a folder.
 fn verilate(dir: &Path) -> Result<()> {
     let mut verilator = match paths::verilator_root() {
         Some(root) => {
@@ -111,12 +112,51 @@ fn verilate(dir: &Path) -> Result<()> {
     };
     verilator.args(["--lint-only", "-Wall"]);
     verilator.args(WAIVED.iter().map(|name| format!("-Wno-{name}")));
-    verilator.args(verilog_files(dir)?);
+    let split = dir.join("modules");
+    fs::create_dir_all(&split)?;
+    for file in verilog_files(dir)? {
+        for (name, text) in modules(&fs::read_to_string(file)?) {
+            fs::write(split.join(format!("{name}.v")), text)?;
+        }
+    }
+    verilator.args(verilog_files(&split)?);
     let output = capture(&mut verilator, minutes(5))?;
     if output.contains("%Warning") {
         bail!("Verilator warns:\n{output}");
     }
     Ok(())
+}
+
+/// The modules of emitted Verilog, by name. Verilator wants each in a file of its own name; generated
+/// code has `module` and `endmodule` at the beginning of a line and nowhere else.
+fn modules(verilog: &str) -> Vec<(String, String)> {
+    let mut modules: Vec<(String, String)> = Vec::new();
+    let mut between = String::new();
+    let mut inside = false;
+    for line in verilog.lines() {
+        if let Some(rest) = line.strip_prefix("module ") {
+            let name = rest
+                .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .next();
+            modules.push((
+                name.unwrap_or_default().to_owned(),
+                std::mem::take(&mut between),
+            ));
+            inside = true;
+        }
+        match modules.last_mut() {
+            Some((_, text)) if inside => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            _ => {
+                between.push_str(line);
+                between.push('\n');
+            }
+        }
+        inside &= line.trim_end() != "endmodule";
+    }
+    modules
 }
 
 /// What no tracked file may hold: places and services of one machine. Built from halves, so that
@@ -182,6 +222,16 @@ mod tests {
         let faults = file_faults("a.md", &text, &forbidden);
         assert_eq!(faults.len(), 1);
         assert!(faults[0].starts_with("a.md:2:"), "{}", faults[0]);
+    }
+
+    #[test]
+    fn modules_are_told_apart() {
+        let found =
+            modules("`timescale 1ns/1ns\nmodule a(x);\nendmodule\n\n// b\nmodule b;\nendmodule\n");
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(found[0].1, "`timescale 1ns/1ns\nmodule a(x);\nendmodule\n");
+        assert_eq!(found[1].1, "\n// b\nmodule b;\nendmodule\n");
     }
 
     #[test]

@@ -83,8 +83,20 @@ pub fn critical_path(report: &Value, clock: &str) -> Option<Path> {
 /// Yosys names a cell by the way from the nearest signal of the source: keep the signal, and say with
 /// a `~` that there was more.
 fn readable(name: &str) -> String {
-    let derived = ["_TRELLIS_", "_LUT4_", "_CCU2C_", "_PFUMX_", "_L6MUX21_", "_DP16KD_", "$CCU2_"];
-    let end = derived.iter().filter_map(|mark| name.find(mark)).filter(|&at| at > 0).min();
+    let derived = [
+        "_TRELLIS_",
+        "_LUT4_",
+        "_CCU2C_",
+        "_PFUMX_",
+        "_L6MUX21_",
+        "_DP16KD_",
+        "$CCU2_",
+    ];
+    let end = derived
+        .iter()
+        .filter_map(|mark| name.find(mark))
+        .filter(|&at| at > 0)
+        .min();
     end.map_or_else(|| name.to_owned(), |end| format!("{}~", &name[..end]))
 }
 
