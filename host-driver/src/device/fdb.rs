@@ -1,0 +1,292 @@
+//! The forwarding database: commands, dump, keys, ageing.
+//!
+//! A command is KEY, DATA and INDEX, then COMMAND, then RESULT without BUSY. Entries in motion are never missed by a
+//! lookup, but a dump reads the tables while hardware goes on learning and relocating: it is a snapshot of each entry,
+//! not of the table, and an entry that moves meanwhile may appear twice or not at all.
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use smartnic_regs::values::{fdb_op, kind};
+use smartnic_regs::{Reg, fdb};
+
+use super::mmio::Mmio;
+use super::{Caps, DeviceError, MacAddr};
+
+/// Largest FID (12 bits).
+pub const MAX_FID: u16 = 4095;
+
+/// What is looked up: an address in a filtering database.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct FdbKey {
+    /// FID, 0 to 4,095.
+    pub fid: u16,
+    /// Address.
+    pub mac: MacAddr,
+}
+
+/// What an address leads to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FdbData {
+    /// `values::dest`.
+    pub dest: u8,
+    /// `values::kind` bits.
+    pub kind: u8,
+    /// 3 fresh, 0 oldest.
+    pub age: u8,
+}
+
+impl FdbData {
+    /// An entry to `dest` of `kind`, fresh.
+    pub fn new(dest: u32, kind: u32) -> Self {
+        Self {
+            dest: dest as u8,
+            kind: kind as u8,
+            age: 3,
+        }
+    }
+    /// Ages: neither STATIC nor EXTERN nor a blackhole.
+    pub fn is_dynamic(&self) -> bool {
+        u32::from(self.kind) & (kind::STATIC | kind::EXTERN | kind::BLACKHOLE) == 0
+    }
+}
+
+/// What a flush deletes: all conditions that are given must hold.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct FlushFilter {
+    /// Entries to this destination.
+    pub dest: Option<u32>,
+    /// Entries of this FID.
+    pub fid: Option<u16>,
+    /// Dynamic entries only.
+    pub dynamic: bool,
+    /// Externally learned entries only.
+    pub external: bool,
+}
+
+/// Counters of the table.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FdbCounters {
+    /// Entries in use.
+    pub used: u32,
+    /// Entries in the CAM.
+    pub cam_used: u32,
+    /// Entries there can be.
+    pub capacity: u32,
+    /// Learns refused for lack of room.
+    pub refused: u32,
+    /// Entries learned.
+    pub learned: u32,
+    /// Stations moved.
+    pub moved: u32,
+    /// Entries aged out.
+    pub aged: u32,
+    /// Relocations.
+    pub relocated: u32,
+    /// Events lost.
+    pub events_lost: u32,
+    /// Learn requests lost (learned from a later frame).
+    pub learns_lost: u32,
+}
+
+/// Access to the table.
+pub struct Fdb<'a> {
+    mmio: &'a mut Mmio,
+    caps: &'a Caps,
+}
+
+impl<'a> Fdb<'a> {
+    pub(super) fn new(mmio: &'a mut Mmio, caps: &'a Caps) -> Self {
+        Self { mmio, caps }
+    }
+
+    fn command(&mut self, op: u32) -> Result<u32, DeviceError> {
+        self.mmio.write(fdb::COMMAND, fdb::COMMAND::OP.put(op))?;
+        self.mmio
+            .wait(fdb::RESULT, fdb::RESULT::BUSY, 0, "an FDB command")
+    }
+
+    fn set_key(&mut self, key: FdbKey) -> Result<(), DeviceError> {
+        if key.fid > MAX_FID {
+            let range = format!("0 to {MAX_FID}");
+            return Err(DeviceError::Range {
+                what: "fid",
+                value: key.fid.into(),
+                range,
+            });
+        }
+        self.mmio.write(fdb::KEY_LO, key.mac.low())?;
+        let high = fdb::KEY_HI::MAC.put(key.mac.high()) | fdb::KEY_HI::FID.put(key.fid.into());
+        self.mmio.write(fdb::KEY_HI, high)
+    }
+
+    fn data(result: u32) -> FdbData {
+        use fdb::RESULT::{AGE, DEST, KIND};
+        FdbData {
+            dest: DEST.get(result) as u8,
+            kind: KIND.get(result) as u8,
+            age: AGE.get(result) as u8,
+        }
+    }
+
+    /// Finds an entry without changing its age.
+    pub fn lookup(&mut self, key: FdbKey) -> Result<Option<FdbData>, DeviceError> {
+        self.set_key(key)?;
+        let result = self.command(fdb_op::LOOKUP)?;
+        Ok((fdb::RESULT::FOUND.get(result) == 1).then(|| Self::data(result)))
+    }
+
+    /// Adds or replaces an entry. True: it was there before.
+    pub fn add(&mut self, key: FdbKey, data: FdbData) -> Result<bool, DeviceError> {
+        self.set_key(key)?;
+        use fdb::DATA::{AGE, DEST, KIND};
+        let word =
+            DEST.put(data.dest.into()) | KIND.put(data.kind.into()) | AGE.put(data.age.into());
+        self.mmio.write(fdb::DATA, word)?;
+        let result = self.command(fdb_op::ADD)?;
+        if fdb::RESULT::FULL.get(result) == 1 {
+            let used = self.mmio.read(fdb::USED)?;
+            return Err(DeviceError::FdbFull {
+                mac: key.mac,
+                fid: key.fid,
+                used,
+                capacity: self.caps.fdb_capacity(),
+            });
+        }
+        Ok(fdb::RESULT::FOUND.get(result) == 1)
+    }
+
+    /// Deletes an entry. False: there was none.
+    pub fn delete(&mut self, key: FdbKey) -> Result<bool, DeviceError> {
+        self.set_key(key)?;
+        let result = self.command(fdb_op::DELETE)?;
+        Ok(fdb::RESULT::FOUND.get(result) == 1)
+    }
+
+    /// Reads the `index`-th place; `None` if nothing is there.
+    pub fn read(&mut self, index: u32) -> Result<Option<(FdbKey, FdbData)>, DeviceError> {
+        let capacity = self.caps.fdb_capacity();
+        if index >= capacity {
+            let range = format!("0 to {}", capacity - 1);
+            return Err(DeviceError::Range {
+                what: "FDB index",
+                value: index.into(),
+                range,
+            });
+        }
+        self.mmio.write(fdb::INDEX, index)?;
+        let result = self.command(fdb_op::READ)?;
+        if fdb::RESULT::FOUND.get(result) == 0 {
+            return Ok(None);
+        }
+        let high = self.mmio.read(fdb::RESULT_KEY_HI)?;
+        let mac = MacAddr::from_halves(
+            self.mmio.read(fdb::RESULT_KEY_LO)?,
+            fdb::RESULT_KEY_HI::MAC.get(high),
+        );
+        let fid = fdb::RESULT_KEY_HI::FID.get(high) as u16;
+        Ok(Some((FdbKey { fid, mac }, Self::data(result))))
+    }
+
+    /// All entries, by key, each once. Stops early when it has seen as many as are in use.
+    pub fn dump(&mut self) -> Result<Vec<(FdbKey, FdbData)>, DeviceError> {
+        let mut found = std::collections::BTreeMap::new();
+        let (used, cam_used) = (self.mmio.read(fdb::USED)?, self.mmio.read(fdb::CAM_USED)?);
+        let tables = used.saturating_sub(cam_used);
+        let mut seen = 0;
+        // The places in the tables, then those of the CAM, each until nothing more can come.
+        for (range, wanted) in [
+            (0..self.caps.fdb_entries, tables),
+            (self.caps.fdb_entries..self.caps.fdb_capacity(), used),
+        ] {
+            for index in range {
+                if seen >= wanted {
+                    break;
+                }
+                if let Some((key, data)) = self.read(index)? {
+                    found.insert(key, data);
+                    seen += 1;
+                }
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// Deletes entries.
+    pub fn flush(&mut self, filter: FlushFilter) -> Result<(), DeviceError> {
+        let mut mask = 0;
+        if let Some(dest) = filter.dest {
+            mask |= 1;
+            self.mmio.write(fdb::DATA, fdb::DATA::DEST.put(dest))?;
+        }
+        if let Some(fid) = filter.fid {
+            mask |= 2;
+            self.mmio
+                .write(fdb::KEY_HI, fdb::KEY_HI::FID.put(fid.into()))?;
+        }
+        mask |= u32::from(filter.dynamic) << 2 | u32::from(filter.external) << 3;
+        self.mmio.write(fdb::INDEX, mask)?;
+        self.command(fdb_op::FLUSH).map(|_| ())
+    }
+
+    /// Draws new keys for both hashes, so that nobody can aim collisions. Refused unless the table is empty.
+    pub fn randomise_keys(&mut self, rng: &mut impl Rng) -> Result<(), DeviceError> {
+        let used = self.mmio.read(fdb::USED)?;
+        if used != 0 {
+            return Err(DeviceError::FdbNotEmpty { used });
+        }
+        for word in [0, 1, 2, 4, 5, 6] {
+            // An all-zero key would send every address to one bucket; a random word is never zero in practice, but
+            // must not be even once.
+            let value = loop {
+                let value: u32 = rng.random();
+                if value != 0 {
+                    break value;
+                }
+            };
+            self.mmio.write_at(fdb::HASH_KEY, word, value)?;
+        }
+        Ok(())
+    }
+
+    /// Ageing: ticks (ms) between two decrements of the age; 0 switches it off.
+    pub fn set_age_period(&mut self, ticks: u32) -> Result<(), DeviceError> {
+        self.mmio.write(fdb::AGE_PERIOD, ticks)
+    }
+
+    /// Which events the card reports: learned, moved, aged.
+    pub fn set_events(
+        &mut self,
+        learned: bool,
+        moved: bool,
+        aged: bool,
+    ) -> Result<(), DeviceError> {
+        use fdb::CONTROL::{EVENT_AGE, EVENT_LEARN, EVENT_MOVE};
+        let word = EVENT_LEARN.put(learned.into())
+            | EVENT_MOVE.put(moved.into())
+            | EVENT_AGE.put(aged.into());
+        self.mmio.write(fdb::CONTROL, word)
+    }
+
+    /// Counters of the table.
+    pub fn counters(&mut self) -> Result<FdbCounters, DeviceError> {
+        let mut get = |reg: Reg| self.mmio.read(reg);
+        Ok(FdbCounters {
+            used: get(fdb::USED)?,
+            cam_used: get(fdb::CAM_USED)?,
+            refused: get(fdb::REFUSED)?,
+            learned: get(fdb::LEARNED)?,
+            moved: get(fdb::MOVED)?,
+            aged: get(fdb::AGED)?,
+            relocated: get(fdb::RELOCATED)?,
+            events_lost: get(fdb::EVENTS_LOST)?,
+            learns_lost: get(fdb::LEARNS_LOST)?,
+            capacity: self.caps.fdb_capacity(),
+        })
+    }
+}
+
+/// AGE_PERIOD for an ageing time in milliseconds (a tick is a millisecond): hardware lets an entry live 3 to 4 periods,
+/// so that it goes no earlier than asked for, and at most a third later. 0 stays 0: no ageing.
+pub fn age_period(ageing_ms: u64) -> u32 {
+    ageing_ms.div_ceil(3).min(u32::MAX.into()) as u32
+}

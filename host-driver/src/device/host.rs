@@ -1,0 +1,237 @@
+//! The host port as a whole: rings, interrupts, moderation, recovery.
+
+use smartnic_regs::ring::completion;
+use smartnic_regs::values::vector;
+use smartnic_regs::{event, host};
+
+use super::mmio::Mmio;
+use super::ring::{Event, EventRing, Ring, RxFrame, TxDone, TxTarget};
+use super::{Caps, DeviceError};
+use crate::pci::Vector;
+
+/// How the host port is set up.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// log2 of the entries of the receive and transmit ring, 2 to 15.
+    pub ring_log2: u32,
+    /// log2 of the entries of the event ring, 2 to 15.
+    pub event_log2: u32,
+    /// Completions that may wait for an interrupt, 0 to 255.
+    pub moderation_count: u32,
+    /// How long they may wait, in microseconds.
+    pub moderation_us: u32,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self {
+            ring_log2: 8,
+            event_log2: 10,
+            moderation_count: 8,
+            moderation_us: 20,
+        }
+    }
+}
+
+/// Core cycles in a unit of moderation time.
+const MODERATION_CYCLES: u32 = 64;
+/// Core cycles in a microsecond.
+const CYCLES_PER_US: u32 = 125;
+
+impl HostConfig {
+    /// The value of host::MODERATION.
+    fn moderation(&self) -> u32 {
+        let time = self.moderation_us.saturating_mul(CYCLES_PER_US) / MODERATION_CYCLES;
+        use host::MODERATION::{COUNT, TIME};
+        COUNT.put(self.moderation_count.min(COUNT.max())) | TIME.put(time.min(TIME.max()))
+    }
+}
+
+/// Rings and interrupts of a card, running.
+pub struct HostPort {
+    rx: Ring,
+    tx: Ring,
+    events: EventRing,
+    vectors: Vec<Vector>,
+    rx_vector: usize,
+    tx_vector: usize,
+}
+
+impl HostPort {
+    /// Resets the host side, allocates the rings and enables them with their interrupts.
+    pub fn start(mmio: &mut Mmio, caps: &Caps, config: &HostConfig) -> Result<Self, DeviceError> {
+        for (what, log2) in [
+            ("ring size", config.ring_log2),
+            ("event ring size", config.event_log2),
+        ] {
+            if !(2..=15).contains(&log2) {
+                return Err(DeviceError::Range {
+                    what,
+                    value: log2.into(),
+                    range: "2^2 to 2^15".into(),
+                });
+            }
+        }
+        mmio.write(
+            smartnic_regs::global::RESET,
+            smartnic_regs::global::RESET::HOST.put(1),
+        )?;
+        let moderation = config.moderation();
+        let ring = |mmio: &mut Mmio, index, name: &str, kind| -> Result<Ring, DeviceError> {
+            let memory = mmio
+                .transport()
+                .dma_alloc(Ring::memory_bytes(config.ring_log2))?;
+            Ok(Ring::new(
+                index,
+                name.into(),
+                kind,
+                memory,
+                config.ring_log2,
+                moderation,
+            ))
+        };
+        let mut rx = ring(mmio, 0, "rx0", completion::RECEIVE)?;
+        let mut tx = ring(mmio, caps.queues, "tx0", completion::TRANSMIT)?;
+        let memory = mmio
+            .transport()
+            .dma_alloc(EventRing::memory_bytes(config.event_log2))?;
+        let mut events = EventRing::new(memory, config.event_log2);
+        let vectors = mmio.transport().interrupts(vector::ERROR + 1)?;
+        rx.start(mmio)?;
+        tx.start(mmio)?;
+        events.start(mmio)?;
+        Ok(Self {
+            rx,
+            tx,
+            events,
+            vectors,
+            rx_vector: vector::RINGS as usize,
+            tx_vector: caps.queues as usize,
+        })
+    }
+
+    /// The eventfds to wait for: receive, transmit, events and links, errors.
+    pub fn vectors(&self) -> [&Vector; 4] {
+        let [event, error] = [vector::EVENT as usize, vector::ERROR as usize];
+        [
+            &self.vectors[self.rx_vector],
+            &self.vectors[self.tx_vector],
+            &self.vectors[event],
+            &self.vectors[error],
+        ]
+    }
+
+    /// Clears the eventfds, before the rings are looked at: what comes later raises them again.
+    pub fn clear_vectors(&self) {
+        for vector in &self.vectors {
+            // EAGAIN: it was not raised.
+            let _ = vector.read();
+        }
+    }
+
+    /// Takes received frames. A ring fault is repaired by a restart and reported.
+    pub fn receive(
+        &mut self,
+        mmio: &mut Mmio,
+        budget: usize,
+        frames: &mut Vec<RxFrame>,
+    ) -> Result<usize, DeviceError> {
+        let result = self.rx.receive(mmio, budget, frames);
+        Self::repair(&mut self.rx, mmio, result)
+    }
+
+    /// Takes transmit completions.
+    pub fn reap(
+        &mut self,
+        mmio: &mut Mmio,
+        budget: usize,
+        done: &mut Vec<TxDone>,
+    ) -> Result<usize, DeviceError> {
+        let result = self.tx.reap(mmio, budget, done);
+        Self::repair(&mut self.tx, mmio, result)
+    }
+
+    /// Takes events.
+    pub fn events(
+        &mut self,
+        mmio: &mut Mmio,
+        budget: usize,
+        events: &mut Vec<Event>,
+    ) -> Result<usize, DeviceError> {
+        match self.events.poll(mmio, budget, events) {
+            Err(DeviceError::Ring { ring, fault }) => {
+                tracing::error!(%ring, %fault, "restarting the ring");
+                self.events.restarts += 1;
+                self.events.start(mmio)?;
+                Ok(0)
+            }
+            other => other,
+        }
+    }
+
+    /// Queues a frame; false: the ring is full. [`HostPort::flush`] sends.
+    pub fn send(
+        &mut self,
+        frame: &[u8],
+        target: TxTarget,
+        class: u32,
+    ) -> Result<bool, DeviceError> {
+        self.tx.send(frame, target, class)
+    }
+
+    /// Tells the card about queued frames.
+    pub fn flush(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
+        self.tx.ring_doorbell(mmio)
+    }
+
+    /// No room to send.
+    pub fn tx_full(&self) -> bool {
+        self.tx.is_full()
+    }
+
+    /// Frames that the card has not sent yet.
+    pub fn tx_in_flight(&self) -> usize {
+        self.tx.in_flight()
+    }
+
+    /// Restarts of receive, transmit and event ring.
+    pub fn restarts(&self) -> [u64; 3] {
+        [self.rx.restarts, self.tx.restarts, self.events.restarts]
+    }
+
+    /// Looks whether the card stopped a ring, and restarts it; clears and gives the DMA errors (host::DMA_STATUS).
+    pub fn check(&mut self, mmio: &mut Mmio) -> Result<u32, DeviceError> {
+        for ring in [&mut self.rx, &mut self.tx] {
+            let result = ring.check(mmio).map(|()| 0);
+            Self::repair(ring, mmio, result)?;
+        }
+        let errors = mmio.read(host::DMA_STATUS)?;
+        if errors != 0 {
+            mmio.write(host::DMA_STATUS, errors)?;
+            tracing::warn!(errors, "the card reports DMA errors");
+        }
+        Ok(errors)
+    }
+
+    fn repair(
+        ring: &mut Ring,
+        mmio: &mut Mmio,
+        result: Result<usize, DeviceError>,
+    ) -> Result<usize, DeviceError> {
+        match result {
+            Err(DeviceError::Ring { ring: name, fault }) => {
+                tracing::error!(ring = %name, %fault, "restarting the ring");
+                ring.restart(mmio)?;
+                Ok(0)
+            }
+            other => other,
+        }
+    }
+
+    /// Stops all rings, before the memory goes away.
+    pub fn stop(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
+        mmio.write(event::CONTROL, 0)?;
+        self.rx.stop(mmio)?;
+        self.tx.stop(mmio)
+    }
+}

@@ -1,0 +1,118 @@
+//! Register access by the names of the register map.
+//!
+//! A read of all ones is checked against the magic number, which no living card reads so: this is how a card that
+//! disappeared is told from a register whose value happens to be all ones.
+
+use std::time::{Duration, Instant};
+
+use smartnic_regs::{Field, Reg, global};
+
+use super::DeviceError;
+use crate::pci::{BAR_REGISTERS, PciTransport};
+
+/// How long a command of the card may take: generous, since a simulated card is thousands of times slower.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The registers of one card.
+pub struct Mmio {
+    transport: Box<dyn PciTransport>,
+}
+
+impl Mmio {
+    /// Registers behind `transport`.
+    pub fn new(transport: Box<dyn PciTransport>) -> Self {
+        Self { transport }
+    }
+
+    /// The transport, for DMA memory, interrupts and resets.
+    pub fn transport(&mut self) -> &mut dyn PciTransport {
+        self.transport.as_mut()
+    }
+
+    /// The transport, for its description and hang-up descriptor.
+    pub fn transport_ref(&self) -> &dyn PciTransport {
+        self.transport.as_ref()
+    }
+
+    fn offset(reg: Reg, index: u32) -> Result<u32, DeviceError> {
+        if index >= reg.count {
+            let range = format!("{} has {} of them", reg.name, reg.count);
+            return Err(DeviceError::Range {
+                what: "register index",
+                value: index.into(),
+                range,
+            });
+        }
+        Ok(reg.at(index))
+    }
+
+    /// Reads the `index`-th register of an array.
+    pub fn read_at(&mut self, reg: Reg, index: u32) -> Result<u32, DeviceError> {
+        let value = self
+            .transport
+            .read32(BAR_REGISTERS, Self::offset(reg, index)?)?;
+        if value == u32::MAX
+            && self.transport.read32(BAR_REGISTERS, global::MAGIC.addr)? == u32::MAX
+        {
+            return Err(DeviceError::Gone { register: reg.name });
+        }
+        Ok(value)
+    }
+
+    /// Reads a register.
+    pub fn read(&mut self, reg: Reg) -> Result<u32, DeviceError> {
+        self.read_at(reg, 0)
+    }
+
+    /// Writes the `index`-th register of an array.
+    pub fn write_at(&mut self, reg: Reg, index: u32, value: u32) -> Result<(), DeviceError> {
+        let offset = Self::offset(reg, index)?;
+        Ok(self.transport.write32(BAR_REGISTERS, offset, value)?)
+    }
+
+    /// Writes a register.
+    pub fn write(&mut self, reg: Reg, value: u32) -> Result<(), DeviceError> {
+        self.write_at(reg, 0, value)
+    }
+
+    /// Writes a 64-bit address as two registers.
+    pub fn write64_at(
+        &mut self,
+        low: Reg,
+        high: Reg,
+        index: u32,
+        value: u64,
+    ) -> Result<(), DeviceError> {
+        self.write_at(low, index, value as u32)?;
+        self.write_at(high, index, (value >> 32) as u32)
+    }
+
+    /// Waits until `field` of `reg` reads `value`.
+    pub fn wait(
+        &mut self,
+        reg: Reg,
+        field: Field,
+        value: u32,
+        what: &'static str,
+    ) -> Result<u32, DeviceError> {
+        let start = Instant::now();
+        let mut reads = 0u32;
+        loop {
+            let now = self.read(reg)?;
+            if field.get(now) == value {
+                return Ok(now);
+            }
+            if start.elapsed() > COMMAND_TIMEOUT {
+                return Err(DeviceError::Timeout {
+                    what,
+                    millis: COMMAND_TIMEOUT.as_millis() as u64,
+                });
+            }
+            // Commands take some tens of cycles: only a card that is busy with something long is worth sleeping for.
+            reads += 1;
+            if !self.transport.poll() && reads > 64 {
+                std::thread::sleep(Duration::from_micros(50));
+            }
+        }
+    }
+}

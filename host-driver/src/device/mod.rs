@@ -1,0 +1,156 @@
+//! A card: identification, resets, rings, tables, counters.
+//!
+//! Registers come from `smartnic_regs` alone. The driver believes nothing the card says about a length or an index:
+//! see [`ring`].
+
+pub mod caps;
+pub mod error;
+pub mod fdb;
+pub mod fill;
+pub mod host;
+pub mod lag;
+pub mod mac;
+pub mod mmio;
+pub mod port;
+pub mod ring;
+pub mod stats;
+
+pub use caps::Caps;
+pub use error::{DeviceError, RingFault};
+pub use mac::MacAddr;
+pub use mmio::Mmio;
+
+use smartnic_regs::{global, reserved};
+
+use crate::pci::{PciTransport, enable_bus_master};
+use fdb::Fdb;
+use host::HostPort;
+use lag::Lag;
+use port::Ports;
+use stats::Stats;
+
+/// A card that was probed.
+pub struct Device {
+    mmio: Mmio,
+    caps: Caps,
+}
+
+impl Device {
+    /// Identifies the card behind `transport` and lets it do DMA. Nothing is reset: the switch goes on forwarding.
+    pub fn probe(transport: Box<dyn PciTransport>) -> Result<Self, DeviceError> {
+        let mut mmio = Mmio::new(transport);
+        enable_bus_master(mmio.transport())?;
+        let caps = Caps::probe(&mut mmio)?;
+        // A card that answers reads but swallows writes would fail later in ways that are hard to understand.
+        for pattern in [0x5555_aaaa, !0x5555_aaaa] {
+            mmio.write(global::SCRATCH, pattern)?;
+            let value = mmio.read(global::SCRATCH)?;
+            if value != pattern {
+                return Err(DeviceError::Capability {
+                    name: "SCRATCH",
+                    value,
+                    range: "what was written",
+                });
+            }
+        }
+        Ok(Self { mmio, caps })
+    }
+
+    /// What the card is.
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+    /// The registers, for what has no accessor.
+    pub fn mmio(&mut self) -> &mut Mmio {
+        &mut self.mmio
+    }
+    /// The transport, for its description and hang-up descriptor.
+    pub fn transport(&self) -> &dyn PciTransport {
+        self.mmio.transport_ref()
+    }
+    /// Still there? A card that is gone is an error.
+    pub fn check_alive(&mut self) -> Result<(), DeviceError> {
+        let magic = self.mmio.read(global::MAGIC)?;
+        if magic != global::MAGIC.reset {
+            return Err(DeviceError::NotSmartnic {
+                magic,
+                expected: global::MAGIC.reset,
+            });
+        }
+        Ok(())
+    }
+
+    /// Resets ports, tables, buffer and counters, and waits until the tables are cleared. Rings go on.
+    pub fn reset_switch(&mut self) -> Result<(), DeviceError> {
+        self.mmio
+            .write(global::RESET, global::RESET::SWITCH.put(1))?;
+        self.mmio
+            .wait(
+                global::STATUS,
+                global::STATUS::READY,
+                1,
+                "the reset of the switch",
+            )
+            .map(|_| ())
+    }
+    /// Resets rings, DMA and MSI-X, as a function-level reset does. The switch goes on forwarding.
+    pub fn reset_host(&mut self) -> Result<(), DeviceError> {
+        self.mmio.write(global::RESET, global::RESET::HOST.put(1))
+    }
+    /// Core clock cycles since power on.
+    pub fn cycles(&mut self) -> Result<u64, DeviceError> {
+        let low = self.mmio.read(global::CYCLES_LO)?;
+        Ok(u64::from(self.mmio.read(global::CYCLES_HI)?) << 32 | u64::from(low))
+    }
+    /// Whether the switch is ready, and whether anything is in flight.
+    pub fn status(&mut self) -> Result<(bool, bool), DeviceError> {
+        let status = self.mmio.read(global::STATUS)?;
+        Ok((
+            global::STATUS::READY.get(status) == 1,
+            global::STATUS::IDLE.get(status) == 1,
+        ))
+    }
+    /// The global cut: false stops all forwarding between ports, for diagnosis.
+    pub fn set_forward(&mut self, on: bool) -> Result<(), DeviceError> {
+        self.mmio
+            .write(global::CONTROL, global::CONTROL::FORWARD.put(on.into()))
+    }
+    /// Whether frames are forwarded at all.
+    pub fn forward(&mut self) -> Result<bool, DeviceError> {
+        Ok(global::CONTROL::FORWARD.get(self.mmio.read(global::CONTROL)?) == 1)
+    }
+    /// What happens to frames to 01:80:C2:00:00:0n: `values::action`. The reason given to the host is
+    /// `values::reason::RESERVED` plus n.
+    pub fn set_reserved(&mut self, n: u32, action: u32) -> Result<(), DeviceError> {
+        if action > 3 {
+            return Err(DeviceError::Range {
+                what: "action",
+                value: action.into(),
+                range: "0 to 3".into(),
+            });
+        }
+        self.mmio
+            .write_at(reserved::ACTION, n, reserved::ACTION::ACTION.put(action))
+    }
+
+    /// The forwarding database.
+    pub fn fdb(&mut self) -> Fdb<'_> {
+        Fdb::new(&mut self.mmio, &self.caps)
+    }
+    /// The LAG groups.
+    pub fn lag(&mut self) -> Lag<'_> {
+        Lag::new(&mut self.mmio, &self.caps)
+    }
+    /// The ports.
+    pub fn ports(&mut self) -> Ports<'_> {
+        Ports::new(&mut self.mmio, &self.caps)
+    }
+    /// The counters.
+    pub fn stats(&mut self) -> Stats<'_> {
+        Stats::new(&mut self.mmio, &self.caps)
+    }
+    /// Starts rings and interrupts.
+    pub fn start_host(&mut self, config: &host::HostConfig) -> Result<HostPort, DeviceError> {
+        HostPort::start(&mut self.mmio, &self.caps, config)
+    }
+}

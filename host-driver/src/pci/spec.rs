@@ -1,0 +1,100 @@
+//! How a user names a device: `vfio-user:/run/card.sock` or `vfio:0000:01:00.0`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::{PciError, PciTransport, vfio, vfio_user};
+
+/// Which card to open, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceSpec {
+    /// A vfio-user server's socket.
+    VfioUser(PathBuf),
+    /// A function bound to vfio-pci, by domain:bus:device.function.
+    Vfio(String),
+}
+
+impl DeviceSpec {
+    /// Opens the card.
+    pub fn open(&self) -> Result<Box<dyn PciTransport>, PciError> {
+        Ok(match self {
+            DeviceSpec::VfioUser(path) => Box::new(vfio_user::VfioUser::connect(path)?),
+            DeviceSpec::Vfio(address) => Box::new(vfio::Vfio::open(address)?),
+        })
+    }
+}
+
+impl fmt::Display for DeviceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeviceSpec::VfioUser(path) => write!(f, "vfio-user:{}", path.display()),
+            DeviceSpec::Vfio(address) => write!(f, "vfio:{address}"),
+        }
+    }
+}
+
+impl FromStr for DeviceSpec {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("vfio-user", path)) if !path.is_empty() => Ok(DeviceSpec::VfioUser(path.into())),
+            Some(("vfio", address)) => parse_address(address).map(DeviceSpec::Vfio),
+            _ => Err(format!(
+                "\"{text}\" names no device: use vfio-user:SOCKET or vfio:DOMAIN:BUS:DEVICE.FUNCTION"
+            )),
+        }
+    }
+}
+
+/// Checks `0000:01:00.0` (the domain may be left out) and gives it in full.
+fn parse_address(text: &str) -> Result<String, String> {
+    let wrong = || format!("\"{text}\" is no PCI address: write it as 0000:01:00.0 (see lspci -D)");
+    let hex = |s: &str, max: usize| {
+        if s.is_empty() || s.len() > max {
+            Err(wrong())
+        } else {
+            u32::from_str_radix(s, 16).map_err(|_| wrong())
+        }
+    };
+    let (head, function) = text.rsplit_once('.').ok_or_else(wrong)?;
+    let parts: Vec<&str> = head.split(':').collect();
+    let (domain, bus, device) = match parts[..] {
+        [bus, device] => (0, hex(bus, 2)?, hex(device, 2)?),
+        [domain, bus, device] => (hex(domain, 4)?, hex(bus, 2)?, hex(device, 2)?),
+        _ => return Err(wrong()),
+    };
+    let function = hex(function, 1)?;
+    if device > 31 || function > 7 {
+        return Err(wrong());
+    }
+    Ok(format!("{domain:04x}:{bus:02x}:{device:02x}.{function}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_parsed_and_shown() {
+        for (text, shown) in [
+            ("vfio-user:/run/x.sock", "vfio-user:/run/x.sock"),
+            ("vfio:1:00.0", "vfio:0000:01:00.0"),
+            ("vfio:0002:aB:1f.7", "vfio:0002:ab:1f.7"),
+        ] {
+            assert_eq!(text.parse::<DeviceSpec>().unwrap().to_string(), shown);
+        }
+        for text in [
+            "",
+            "vfio-user:",
+            "/run/x.sock",
+            "vfio:",
+            "vfio:01:20.0",
+            "vfio:01:00.8",
+            "vfio:1:2:3:4.0",
+            "vfio:zz:00.0",
+        ] {
+            assert!(text.parse::<DeviceSpec>().is_err(), "{text}");
+        }
+    }
+}

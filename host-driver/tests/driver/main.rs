@@ -1,0 +1,17 @@
+//! The driver against a register-level card in plain Rust, one topic a module.
+
+mod fake;
+mod rings;
+mod tables;
+mod transport;
+
+/// The seed of a random test: `SEED` in the environment, else a fixed one. Printed, so that a failure can be repeated.
+pub fn rng(test: &str) -> rand_chacha::ChaCha8Rng {
+    use rand::SeedableRng;
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(1);
+    println!("{test}: SEED={seed}");
+    rand_chacha::ChaCha8Rng::seed_from_u64(seed)
+}
