@@ -20,35 +20,53 @@ const MAX_LINES: usize = 400;
 /// A check, and the name that it is reported by.
 type Check = (&'static str, fn() -> Result<()>);
 
-/// Runs every check.
-pub fn run() -> Result<()> {
+/// Formatting, clippy, rustdoc, the repository's own rules, Verilator's lint of the emitted hardware.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only these checks: format, clippy, rustdoc, repository, verilog.
+    checks: Vec<String>,
+}
+
+const CHECKS: &[Check] = &[
+    ("format", || {
+        run_shown(cargo().args(["fmt", "--all", "--check"]), minutes(2))
+    }),
+    ("clippy", || {
+        let args = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ];
+        run_shown(cargo().args(args), minutes(20))
+    }),
+    ("rustdoc", || {
+        let mut doc = cargo();
+        doc.args(["doc", "--workspace", "--no-deps"])
+            .env("RUSTDOCFLAGS", "-D warnings");
+        run_shown(&mut doc, minutes(20))
+    }),
+    ("repository", repository),
+    ("verilog", verilog),
+];
+
+/// Runs the checks.
+pub fn run(args: &Args) -> Result<()> {
     setup::run()?;
-    let checks: &[Check] = &[
-        ("format", || {
-            run_shown(cargo().args(["fmt", "--all", "--check"]), minutes(2))
-        }),
-        ("clippy", || {
-            let args = [
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ];
-            run_shown(cargo().args(args), minutes(20))
-        }),
-        ("rustdoc", || {
-            let mut doc = cargo();
-            doc.args(["doc", "--workspace", "--no-deps"])
-                .env("RUSTDOCFLAGS", "-D warnings");
-            run_shown(&mut doc, minutes(20))
-        }),
-        ("repository", repository),
-        ("verilog", verilog),
-    ];
+    if let Some(name) = args
+        .checks
+        .iter()
+        .find(|name| !CHECKS.iter().any(|check| check.0 == **name))
+    {
+        let known: Vec<_> = CHECKS.iter().map(|check| check.0).collect();
+        bail!("no check `{name}`; there are {}", known.join(", "));
+    }
+    let wanted =
+        |check: &&Check| args.checks.is_empty() || args.checks.iter().any(|name| name == check.0);
     let mut failed = Vec::new();
-    for (name, check) in checks {
+    for (name, check) in CHECKS.iter().filter(wanted) {
         eprintln!("=== lint: {name}");
         if let Err(err) = check() {
             eprintln!("=== lint: {name} FAILED: {err:#}");

@@ -30,8 +30,7 @@ enum Task {
     Test,
     /// Measure; a table for people, or one JSON object a line.
     Bench(bench::Args),
-    /// Formatting, clippy, rustdoc, Verilator's lint of the emitted hardware, the repository's own rules.
-    Lint,
+    Lint(lint::Args),
     /// Write docs/registers.md again from the register map.
     Docs,
     /// Capture again which slave a kernel's bond chooses for each frame (boots a guest).
@@ -44,7 +43,7 @@ fn main() {
         Task::Setup => setup::run(),
         Task::Test => test::run(),
         Task::Bench(args) => bench::run(&args),
-        Task::Lint => lint::run(),
+        Task::Lint(args) => lint::run(&args),
         Task::Docs => docs::run(),
         Task::LagVectors(args) => lag_vectors::run(&args),
     };
