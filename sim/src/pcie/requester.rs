@@ -225,7 +225,7 @@ impl Requester {
     /// Whether an access may be one request.
     pub fn check(bar: u8, size: u32, offset: u64, bytes: usize) -> Result<(), MmioError> {
         let end = offset.checked_add(bytes as u64);
-        let inside = end.is_some_and(|end| end <= size.into());
+        let inside = end.is_some_and(|end| end <= u64::from(size));
         if inside && (1..=MAX_BYTES).contains(&bytes) && (offset & 63) as usize + bytes <= MAX_BYTES
         {
             return Ok(());

@@ -2,7 +2,7 @@
 //!
 //! An [`Attachment`] is the far end of a cable: it gives frames to send into a port and takes frames
 //! that the card sent. Attachments: [`tap`], [`packet`] (an existing interface), [`dgram`] (a Unix
-//! socket, as QEMU's `-netdev dgram`), [`capture`] (files), [`generator`] (numbered frames, checked).
+//! socket, as QEMU's `-netdev dgram`), [`capture`] (files), [`generator`] (numbered frames, checked), [`queue`] (for programs).
 //! [`wrap`] stacks captures and faults around any of them. [`spec`] reads them from a command line.
 
 pub mod capture;
@@ -10,6 +10,7 @@ pub mod dgram;
 pub mod generator;
 pub mod offload;
 pub mod packet;
+pub mod queue;
 pub mod spec;
 mod sys;
 pub mod tap;
