@@ -2,12 +2,13 @@
 
 use crate::params::Params;
 use crate::rtl::Module;
-use crate::{control, forward, parser};
+use crate::{control, forward, lag, parser};
 
 /// Names of all blocks.
 pub const NAMES: &[&str] = &[
     "forward",
     "global_regs",
+    "lag",
     "parser",
     "port_regs",
     "reserved_regs",
@@ -18,6 +19,7 @@ pub fn build(name: &str, p: &Params) -> Option<Module> {
     Some(match name {
         "forward" => forward::forward(p),
         "global_regs" => control::global(p),
+        "lag" => lag::lag(p),
         "parser" => parser::parser(),
         "port_regs" => control::port(p),
         "reserved_regs" => control::reserved(),

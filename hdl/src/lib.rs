@@ -4,6 +4,7 @@
 pub mod blocks;
 pub mod control;
 pub mod forward;
+pub mod lag;
 pub mod meta;
 pub mod params;
 pub mod parser;

@@ -15,13 +15,11 @@ pub fn fields(s: &Shared, ev: &Events) {
             p.set(&addresses, cat(&[s.data.clone(), addresses.slice(8, 88)]));
         })
     });
-    let have_addresses = m.reg_nr("have_addresses", 1);
     let have_ip = m.reg_nr("have_ip", 1);
     let have_outer = m.reg_nr("have_outer", 1);
     let have_ports = m.reg_nr("have_ports", 1);
     let outer_tag = m.named("outer_tag", &ev.type_end & &ev.is_tag & !&s.tagged);
     m.process(|p| {
-        p.if_(&in_mac & s.pos.eq(11), |p| p.set(&have_addresses, true));
         p.if_(&ev.ip_end, |p| {
             p.set(&have_ip, true);
             p.set(&have_outer, true);
@@ -33,7 +31,7 @@ pub fn fields(s: &Shared, ev: &Events) {
             p.set(&s.tagged2, true);
         });
         p.if_(&s.first, |p| {
-            for r in [&have_addresses, &have_ip, &have_outer, &have_ports] {
+            for r in [&have_ip, &have_outer, &have_ports] {
                 p.set(r, false);
             }
             p.set(&s.tagged, false);
@@ -88,8 +86,8 @@ pub fn fields(s: &Shared, ev: &Events) {
         });
     };
     let always = lit(1, 1);
-    masked("dst", &have_addresses, &addresses.slice(0, 48));
-    masked("src", &have_addresses, &addresses.slice(48, 48));
+    masked("dst", &always, &addresses.slice(0, 48));
+    masked("src", &always, &addresses.slice(48, 48));
     masked("ethertype", &always, &ethertype);
     masked("tagged", &always, &s.tagged);
     masked("tci", &always, &tci);

@@ -124,6 +124,22 @@ impl RegFile {
         r
     }
 
+    /// The `index`-th of an array of `Rw` registers without fields, of which only the lowest `width` bits exist: a bit per
+    /// port, say. The others read as zero.
+    pub fn rw_bits_at(&mut self, reg: &Reg, index: u32, width: u32) -> E {
+        assert_eq!(reg.access, Access::Rw, "{} is not Rw", reg.name);
+        assert!(reg.fields.is_empty(), "{} has fields", reg.name);
+        let sel = self.select(reg, index);
+        let r = self
+            .m
+            .reg(&self.name(reg, index, "r"), width, reg.reset as u64);
+        let hit = self.written(reg, index, &sel);
+        let value = self.wdata.trunc(width);
+        self.m.process(|p| p.if_(&hit, |p| p.set(&r, &value)));
+        self.readable(&sel, &r);
+        r
+    }
+
     /// A register that the hardware drives (access `Ro`); `value` has at most 32 bits.
     pub fn ro(&mut self, reg: &Reg, value: &E) {
         self.ro_at(reg, 0, value)

@@ -94,10 +94,10 @@ fn ports(frame: &[u8], proto: u8, at: usize) -> u32 {
     }
 }
 
-/// Reads the record of a frame.
+/// Reads the record of a frame; one of fewer than 14 bytes has none, and this is all zeros.
 pub fn dissect(frame: &[u8]) -> Header {
     let mut h = Header::default();
-    if frame.len() < 12 {
+    if frame.len() < 14 {
         return h;
     }
     h.dst = mac(&frame[..6]);
