@@ -2,12 +2,14 @@
 //! has the contracts between them.
 
 pub mod blocks;
+pub mod buffer;
 pub mod control;
 pub mod forward;
 pub mod lag;
 pub mod meta;
 pub mod params;
 pub mod parser;
+pub mod queue;
 pub mod regbus;
 pub mod rtl;
 pub mod top;

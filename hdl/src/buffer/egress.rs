@@ -1,0 +1,160 @@
+//! Egress: a reader and an output FIFO for each destination, over one read port of the cells.
+//!
+//! Algorithm: a round-robin arbiter grants one reader a cycle that has a frame and room in its FIFO (stage A). In stage B the reader's context
+//! (LUT RAM: what `load` wrote, and its progress) gives the cell and beat to read; two cycles later the beat is in the FIFO. At
+//! the first beat of a cell the link to the next one is fetched; it arrives before the cell ends, since a cell that has a
+//! successor is full. A frame to be flushed takes one grant and reads nothing.
+//!
+//! Latency: `load` to `out_valid` 6 cycles. Rate: one beat a cycle in all; with n readers active each gets one beat in n cycles, a single
+//! one gets one a cycle within a frame. A reader that was granted again in the cycle of its frame's last beat wastes that grant; this
+//! happens only when no other reader wants it. `out{d}_*` are read from LUT RAM by registered pointers. Test: `tests/buffer.rs`.
+
+use super::arbiter::round_robin;
+use super::fifo::{DEPTH, fifo};
+use crate::params::Params;
+use crate::rtl::{E, Module, any_of, bits_for, cat, lit, mux, ram};
+
+/// The readers of all destinations.
+pub(crate) fn egress(params: &Params) -> Module {
+    let (s, w, c) = (params.sources(), params.width, params.cell_bits());
+    let (bytes, lk) = (params.beat_bytes(), bits_for(params.cell_beats() as u64));
+    let lb = bits_for(bytes as u64);
+    let (nb, sb) = (14 - lb, bits_for(s as u64));
+    let m = Module::new("buffer_egress");
+    let load = m.input("load_valid", 1);
+    let load_hot = m.input("load_hot", s);
+    let load_dest = m.input("load_dest", sb);
+    let load_flush = m.input("load_flush", 1);
+    let load_frame = m.input("load_frame", c + 16);
+    let load_last = m.input("load_last_beat", nb);
+    let load_tail = m.input("load_tail", lb);
+    let pause = m.input("pause", 1);
+
+    // Stage A: choose.
+    let (active, fresh, flushing) = (
+        m.reg("active", s, 0),
+        m.reg("fresh", s, 0),
+        m.reg("flushing", s, 0),
+    );
+    let rooms: Vec<E> = (0..s)
+        .map(|d| m.reg(&format!("room{d}"), 5, DEPTH))
+        .collect();
+    // Two free places: one may be taken by the grant in stage B.
+    let space: Vec<E> = rooms.iter().rev().map(|r| r.slice(1, 4).any()).collect();
+    let request = m.named(
+        "request",
+        &active & (cat(&space) | &flushing) & (!&pause).repl(s),
+    );
+    let grant = round_robin(&m, "rr", &request, &lit(1, 1));
+    let hot = m.reg("hot", s, 0);
+    m.assign(&hot, &grant);
+    let dest = m.delay("dest", &super::arbiter::encode(&grant, sb));
+
+    // Stage B: where to read.
+    let loaded = m.inst("loaded", &ram::lut(c + 16 + nb + lb, s as u64));
+    loaded
+        .drive("we", &load)
+        .drive("waddr", &load_dest)
+        .drive("wdata", cat(&[load_tail, load_last, load_frame]))
+        .drive("raddr", &dest);
+    let word = m.named("word", loaded.port("rdata"));
+    let (frame, last_beat) = (word.slice(0, c + 16), word.slice(c + 16, nb));
+    let tail = word.slice(c + 16 + nb, lb);
+    let progress = m.inst("progress", &ram::lut(c + nb, s as u64));
+    let at = m.named("at", progress.port("rdata"));
+    let of = |flags: &E| (flags & &hot).any();
+    let go = m.named("go", of(&active));
+    let first = m.named("first", of(&fresh));
+    let flush = m.named("flush", of(&flushing));
+    let n = m.named("n", at.slice(0, nb) & (!&first).repl(nb));
+    let cell_start = m.named("cell_start", n.slice(0, lk).is_zero());
+    let next = m.inst("next_cells", &ram::lut(c, s as u64));
+    let later = mux(&cell_start, next.port("rdata"), at.slice(nb, c));
+    let cell = m.named("read_cell", mux(&first, frame.slice(0, c), later));
+    let last = m.named("last", n.eq(&last_beat));
+    let read = m.named("read", &go & !&flush);
+    let end = m.named("ending", &go & (&last | &flush));
+    progress
+        .drive("we", &go)
+        .drive("waddr", &dest)
+        .drive("wdata", cat(&[cell.clone(), &n + 1]))
+        .drive("raddr", &dest);
+    m.output_of("read_addr", cat(&[cell.clone(), n.slice(0, lk)]));
+    let ends = m.named("ends", &hot & end.repl(s));
+    let loads = m.named("loads", &load_hot & load.repl(s));
+    m.assign(&active, (&active & !&ends) | &loads);
+    m.assign(&fresh, (&fresh & !(&hot & go.repl(s))) | &loads);
+    m.assign(
+        &flushing,
+        (&flushing & !&loads) | (&loads & load_flush.repl(s)),
+    );
+    let finished = m.output_reg("finished", s, 0);
+    m.assign(&finished, &ends);
+    let spent = m.output_reg("spent_valid", 1, 0);
+    m.assign(&spent, &end);
+    let spent_frame = m.output_reg_nr("spent_frame", c + 16);
+    m.assign(&spent_frame, &frame);
+    let flushed = m.output_reg("flushed", s, 0);
+    m.assign(&flushed, &ends & flush.repl(s));
+
+    // Links.
+    let link = m.named("link", &read & &cell_start);
+    m.output_of("link_request", &link);
+    m.output_of("link_addr", &cell);
+    let (link1, link2) = (m.reg("link1", 1, 0), m.reg("link2", 1, 0));
+    m.assign(&link1, &link);
+    m.assign(&link2, &link1);
+    let dest2 = m.delay("dest2", &m.delay("dest1", &dest));
+    next.drive("we", &link2)
+        .drive("waddr", &dest2)
+        .drive("wdata", m.input("link_word", c))
+        .drive("raddr", &dest);
+
+    // The beat on its way to the FIFO.
+    let hot1 = m.reg("hot1", s, 0);
+    m.assign(&hot1, &hot & read.repl(s));
+    let hot2 = m.reg("hot2", s, 0);
+    m.assign(&hot2, &hot1);
+    let end2 = m.delay("end2", &m.delay("end1", &cat(&[last, tail])));
+    let beat = cat(&[end2, m.input("read_data", w)]);
+
+    // Outputs.
+    let mut moves = vec![];
+    let mut host_clear = lit(1, 0);
+    for d in 0..s {
+        let f = m.inst(&format!("fifo{d}"), &fifo(w + lb + 1, DEPTH));
+        let ready = m.input(&format!("out{d}_ready"), 1);
+        f.drive("in_valid", hot2.bit(d))
+            .drive("in_data", &beat)
+            .drive("out_ready", &ready);
+        let x = f.port("out_data");
+        let eop = m.named(&format!("eop{d}"), x.bit(w + lb));
+        let tail = m.named(&format!("tail{d}"), x.slice(w, lb));
+        let whole = m.named(&format!("whole{d}"), !&eop | tail.is_zero());
+        let part = (0..bytes - 1).rev().map(|i| &whole | tail.gt(i as u64));
+        let keep: Vec<E> = std::iter::once(whole.clone()).chain(part).collect();
+        let sop = m.reg(&format!("sop{d}"), 1, 1);
+        let moved = m.named(&format!("moved{d}"), f.port("out_valid") & &ready);
+        m.process(|p| p.if_(&moved, |p| p.set(&sop, &eop)));
+        m.output_of(&format!("out{d}_valid"), f.port("out_valid"));
+        m.output_of(&format!("out{d}_data"), x.slice(0, w));
+        m.output_of(&format!("out{d}_keep"), cat(&keep));
+        m.output_of(&format!("out{d}_sop"), &sop);
+        m.output_of(&format!("out{d}_eop"), &eop);
+        if d == s - 1 {
+            host_clear = &moved & &sop | flushed.bit(d);
+        }
+        let taken = &read & hot.bit(d);
+        let room = &rooms[d as usize];
+        m.process(|p| {
+            p.if_(moved.ne(&taken), |p| {
+                p.set(room, mux(&moved, room + 1, room - 1))
+            })
+        });
+        moves.push(moved);
+    }
+    m.output_of("host_clear", &host_clear);
+    let flow = any_of(1, &moves) | request.any() | hot.any() | hot1.any() | hot2.any();
+    m.output_of("idle", !(flow | load | link1 | link2 | spent));
+    m
+}

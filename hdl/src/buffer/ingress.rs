@@ -1,0 +1,195 @@
+//! Ingress: beats of all sources into cells, one beat a cycle, and a `done` record for each frame.
+//!
+//! Algorithm: a round-robin arbiter grants one source a cycle (never the same one twice running, which gives the per-source state two cycles
+//! to settle); the beat is registered, meets its source's context (LUT RAM: beats so far, cell, head) and is written. At the
+//! first beat of each cell the source must be admitted (`pool.rs`) and a cell must be there; if not, the frame is dropped whole: its
+//! cells go to the release engine at once, the rest of its beats is swallowed, its record says `done_nocell`.
+//!
+//! Latency: beat accepted to RAM write 2 cycles, `in_eop` accepted to `done_valid` 2 cycles. Rate: one beat a cycle over two or more
+//! sources, one every two cycles from a single one. A frame of more than 255 cells is dropped as `done_nocell`. A beat
+//! without `sop` outside a frame is swallowed; `sop` inside a frame is ignored, so that no cell can be lost.
+//! `done` records wait in a FIFO of 16; from 12 on the input pauses. Test: `tests/buffer.rs`.
+
+use super::arbiter::{encode, round_robin};
+use super::fifo::fifo;
+use crate::params::Params;
+use crate::rtl::{E, Module, any_of, bits_for, cat, lit, mux, ram, select_onehot};
+
+/// Most cells in a frame.
+pub(crate) const MAX_CELLS: u64 = 255;
+/// Waiting `done` records from which the input pauses; beats on their way can add three.
+const DONE_PAUSE: u64 = 12;
+
+/// Bytes in the last beat as a count of `bytes`' bits, 0 for a whole beat.
+fn tail_bytes(keep: &E) -> E {
+    let bits = bits_for(keep.width() as u64);
+    let marks: Vec<E> = (0..keep.width() - 1)
+        .map(|i| keep.bit(i) & !keep.bit(i + 1))
+        .collect();
+    let values: Vec<(E, E)> = marks
+        .into_iter()
+        .enumerate()
+        .map(|(i, m)| (m, lit(bits, i as u64 + 1)))
+        .collect();
+    select_onehot(bits, &values)
+}
+
+/// The ingress of all sources.
+pub(crate) fn ingress(params: &Params) -> Module {
+    let (s, w, c) = (params.sources(), params.width, params.cell_bits());
+    let (bytes, lk) = (params.beat_bytes(), bits_for(params.cell_beats() as u64));
+    let nb = 8 + lk;
+    let m = Module::new("buffer_ingress");
+    let run = m.input("run", 1);
+
+    // Grant and transfer.
+    let ports: Vec<[E; 6]> = (0..s)
+        .map(|i| {
+            let f = |n: &str, b| m.input(&format!("in{i}_{n}"), b);
+            [
+                f("valid", 1),
+                f("data", w),
+                f("keep", bytes),
+                f("sop", 1),
+                f("eop", 1),
+                f("err", 1),
+            ]
+        })
+        .collect();
+    let valid: Vec<E> = ports.iter().rev().map(|p| p[0].clone()).collect();
+    let granted = m.reg("granted", s, 0);
+    let request = m.named("request", cat(&valid) & !&granted & run.repl(s));
+    let grant = round_robin(&m, "rr", &request, &lit(1, 1));
+    m.assign(&granted, &grant);
+    for i in 0..s {
+        m.output_of(&format!("in{i}_ready"), granted.bit(i));
+    }
+    let select = |k: usize| {
+        let v: Vec<(E, E)> = (0..s)
+            .map(|i| (granted.bit(i), ports[i as usize][k].clone()))
+            .collect();
+        select_onehot(v[0].1.width(), &v)
+    };
+    let x_valid = m.reg("x_valid", 1, 0);
+    m.assign(&x_valid, granted.any());
+    let x_hot = m.delay("x_hot", &granted);
+    let x_source = m.delay("x_source", &encode(&granted, 4));
+    let x_data = m.delay("x_data", &select(1));
+    let x_tail = m.delay("x_tail", &tail_bytes(&select(2)));
+    let [x_sop, x_eop, x_err] =
+        [("x_sop", 3), ("x_eop", 4), ("x_err", 5)].map(|(n, k)| m.delay(n, &select(k)));
+
+    // Context of the source.
+    let (in_frame, dropping, full) = (
+        m.reg("in_frame", s, 0),
+        m.reg("dropping", s, 0),
+        m.reg("cell_full", s, 0),
+    );
+    let of = |flags: &E| (flags & &x_hot).any();
+    let start = m.named("start", !of(&in_frame));
+    let beat = m.named("beat", &x_valid & (!&start | &x_sop));
+    let drop_before = m.named("drop_before", !&start & of(&dropping));
+    let ctx = m.inst("contexts", &ram::lut(nb + 2 * c, s as u64));
+    let word = m.named("word", ctx.port("rdata"));
+    let (ctx_n, ctx_cell, ctx_head) = (word.slice(0, nb), word.slice(nb, c), word.slice(nb + c, c));
+    let n = m.named("n", mux(&start, lit(nb, 0), &ctx_n));
+    let next_n = m.named("next_n", &n + 1);
+
+    // Admission of a cell.
+    let (admit, pool_ok) = (m.input("admit", s), m.input("pool_ok", 1));
+    let (cell_valid, new_cell) = (m.input("spare_valid", 1), m.input("spare", c));
+    let need = m.named("need", &beat & (&start | (of(&full) & !&drop_before)));
+    let own = m.named("own", of(&admit));
+    let too_long = ctx_n.slice(lk, 8).eq(MAX_CELLS);
+    let give = m.named(
+        "give",
+        &need & &cell_valid & (&own | &pool_ok) & (&start | !too_long),
+    );
+    let refuse = m.named("refuse", &need & !&give);
+    let drop_now = m.named("drop_now", &drop_before | &refuse);
+    let cell = m.named("cell_now", mux(&need, &new_cell, &ctx_cell));
+    let head = m.named("head_now", mux(&start, &new_cell, &ctx_head));
+    m.output_of("take", &give);
+    m.output_of("take_source", &x_hot);
+    m.output_of("take_own", &own);
+    ctx.drive("we", &beat)
+        .drive("waddr", x_source.trunc(bits_for(s as u64)))
+        .drive("wdata", cat(&[head.clone(), cell.clone(), next_n.clone()]))
+        .drive("raddr", x_source.trunc(bits_for(s as u64)));
+    let put = |old: &E, value: &E| (old & !&x_hot) | (&x_hot & value.repl(s));
+    m.process(|p| {
+        p.if_(&beat, |p| {
+            p.set(&in_frame, put(&in_frame, &!&x_eop));
+            p.set(&dropping, put(&dropping, &drop_now));
+            p.set(&full, put(&full, &next_n.slice(0, lk).is_zero()));
+        });
+    });
+
+    // Writes.
+    let write = m.output_reg("write_valid", 1, 0);
+    m.assign(&write, &beat & !&drop_now);
+    let write_addr = m.output_reg_nr("write_addr", c + lk);
+    m.assign(&write_addr, cat(&[cell, n.slice(0, lk)]));
+    let write_data = m.output_reg_nr("write_data", w);
+    m.assign(&write_data, &x_data);
+    let link = m.output_reg("link_valid", 1, 0);
+    m.assign(&link, &give & !&start);
+    let link_addr = m.output_reg_nr("link_addr", c);
+    m.assign(&link_addr, &ctx_cell);
+    let link_next = m.output_reg_nr("link_next", c);
+    m.assign(&link_next, &new_cell);
+
+    // A frame that does not fit gives its cells back.
+    let lost = m.output_reg("lost_valid", 1, 0);
+    m.assign(&lost, &refuse & !&start);
+    // {cells, source, head}; all of the frame's cells are full, so the beats tell how many there are.
+    let lost_frame = m.output_reg_nr("lost_frame", c + 12);
+    m.assign(
+        &lost_frame,
+        cat(&[ctx_n.slice(lk, 8), x_source.clone(), ctx_head]),
+    );
+
+    // Records.
+    let last = n.slice(lk, 8) + 1;
+    let cells = m.named("cells", last & (!&drop_now).repl(8));
+    let beats = mux(x_tail.is_zero(), &next_n, &n);
+    let length = m.named("length", cat(&[beats, x_tail.clone()]));
+    let record = cat(&[
+        drop_now.clone(),
+        x_err.clone(),
+        length,
+        cells,
+        head,
+        x_source.clone(),
+    ]);
+    let done = m.inst("done", &fifo(28 + c, DONE_PAUSE));
+    let done_ready = m.input("done_ready", 1);
+    done.drive("in_valid", &beat & &x_eop)
+        .drive("in_data", &record)
+        .drive("out_ready", &done_ready);
+    let d = m.named("done_word", done.port("out_data"));
+    m.output_of("done_valid", done.port("out_valid"));
+    m.output_of("done_source", d.slice(0, 4));
+    m.output_of("done_head", d.slice(4, c));
+    m.output_of("done_cells", d.slice(4 + c, 8));
+    m.output_of("done_length", d.slice(12 + c, 14));
+    m.output_of("done_err", d.slice(26 + c, 1));
+    m.output_of("done_nocell", d.slice(27 + c, 1));
+    m.output_of("pause", done.port("almost_full"));
+
+    let taken = done.port("out_valid") & &done_ready;
+    let quiet = any_of(
+        1,
+        &[
+            granted.any(),
+            request.any(),
+            x_valid,
+            write,
+            link,
+            lost,
+            taken,
+        ],
+    );
+    m.output_of("idle", !quiet);
+    m
+}
