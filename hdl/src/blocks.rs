@@ -2,13 +2,14 @@
 
 use crate::params::Params;
 use crate::rtl::Module;
-use crate::{control, forward, lag, parser};
+use crate::{control, forward, lag, mac, parser};
 
 /// Names of all blocks.
 pub const NAMES: &[&str] = &[
     "forward",
     "global_regs",
     "lag",
+    "mac",
     "parser",
     "port_regs",
     "reserved_regs",
@@ -23,6 +24,7 @@ pub fn build(name: &str, p: &Params) -> Option<Module> {
         "parser" => parser::parser(),
         "port_regs" => control::port(p),
         "reserved_regs" => control::reserved(),
+        "mac" => mac::mac(p),
         _ => return None,
     })
 }

@@ -3,9 +3,11 @@
 
 pub mod blocks;
 pub mod buffer;
+pub mod cdc;
 pub mod control;
 pub mod forward;
 pub mod lag;
+pub mod mac;
 pub mod meta;
 pub mod params;
 pub mod parser;
