@@ -7,7 +7,7 @@
 //! without brackets becomes a wire `_tN` of its own.
 
 use super::expr::{BinOp, E, Kind, Node, RedOp};
-use super::module::{Stmt, collect_targets};
+use super::process::{Stmt, collect_targets};
 use rust_hdl_core::ast::{
     VerilogBlock, VerilogBlockOrConditional, VerilogCase, VerilogConditional,
     VerilogExpression as X, VerilogLiteral, VerilogMatch, VerilogOp, VerilogOpUnary,

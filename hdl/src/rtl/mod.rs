@@ -6,16 +6,22 @@
 //! rust-hdl's AST, and rust-hdl writes the Verilog. Identical modules are merged after emission.
 
 mod block;
+mod choose;
 mod emit;
 mod expr;
+mod inst;
 mod lower;
 mod module;
 pub mod prim;
+mod process;
 pub mod ram;
 
+pub use choose::{all_of, any_of, pick, select_onehot, xor_of};
 pub use emit::{design, emit};
-pub use expr::{E, Operand, all_of, any_of, cat, lit, lit_wide, mux, pick, select_onehot, xor_of};
-pub use module::{Domain, Inst, Module, Proc, Switch};
+pub use expr::{E, Operand, cat, lit, lit_wide, mux};
+pub use inst::Inst;
+pub use module::{Domain, Module};
+pub use process::{Proc, Switch};
 
 /// Bits needed to count from 0 to `n - 1` (at least 1).
 pub fn bits_for(n: u64) -> u32 {
