@@ -2,7 +2,7 @@
 
 use crate::params::Params;
 use crate::rtl::Module;
-use crate::{control, forward, lag, mac, parser};
+use crate::{control, forward, lag, mac, parser, pcie};
 
 /// Names of all blocks.
 pub const NAMES: &[&str] = &[
@@ -11,6 +11,7 @@ pub const NAMES: &[&str] = &[
     "lag",
     "mac",
     "parser",
+    "pcie_endpoint_core",
     "port_regs",
     "reserved_regs",
 ];
@@ -22,6 +23,7 @@ pub fn build(name: &str, p: &Params) -> Option<Module> {
         "global_regs" => control::global(p),
         "lag" => lag::lag(p),
         "parser" => parser::parser(),
+        "pcie_endpoint_core" => pcie::pcie_endpoint_core(p),
         "port_regs" => control::port(p),
         "reserved_regs" => control::reserved(),
         "mac" => mac::mac(p),

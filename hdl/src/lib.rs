@@ -11,6 +11,7 @@ pub mod mac;
 pub mod meta;
 pub mod params;
 pub mod parser;
+pub mod pcie;
 pub mod queue;
 pub mod regbus;
 pub mod rtl;

@@ -1,0 +1,188 @@
+//! Puts packets on the link: completions, read requests, posted packets.
+//!
+//! Order (PCIe 2.4.1): posted packets go in the order in which they were made. A completion or a read request carries a `mark`, the
+//! number of posted packets that were made, or in the making, when it arose, and waits until that many have been sent.
+//! Among those that may go, completions are first, then reads (client 0 first, then in turn), then posted packets:
+//! they cannot starve the posted ones, since the host's requests and our tags are few. Without bus master enable only
+//! completions go, and they wait for nothing. A packet that was begun is always finished.
+//!
+//! Throughput: a beat a cycle, 1 cycle between packets. Outputs are registers. Tests: `tests/pcie.rs`, `tests/pcie_dma.rs`.
+
+use super::{MARK_BITS, REQUEST};
+use crate::rtl::{E, Module, cat, lit, mux};
+
+/// The arbiter. Ports: `cpl_*` of [`super::mmio`], `r{c}_*` of two [`super::read`] clients, `p_*` of [`super::write`], `tlp_tx_*`.
+pub fn tlp_tx() -> Module {
+    let m = Module::new("tlp_tx");
+    m.sync();
+    let requester = m.input("cfg_requester_id", 16);
+    let master = m.input("cfg_bus_master", 1);
+    let sent = m.input("sent_count", MARK_BITS);
+    let ready = m.input("tlp_tx_ready", 1);
+    let valid = m.output_reg("tlp_tx_valid", 1, 0);
+    let (data, keep) = (
+        m.output_reg_nr("tlp_tx_data", 64),
+        m.output_reg_nr("tlp_tx_keep", 2),
+    );
+    let last = m.output_reg_nr("tlp_tx_last", 1);
+    let go = m.named("go", !&valid | &ready);
+    let reached = |mark: &E| !(&sent - mark).bit(MARK_BITS - 1);
+
+    // Completion.
+    let field = |name: &str| {
+        let width = REQUEST.iter().find(|f| f.0 == name).expect("a field").1;
+        m.input(&format!("cpl_{name}"), width)
+    };
+    let cpl_valid = m.input("cpl_valid", 1);
+    let (kind, locked, pair, address) = (
+        field("kind"),
+        field("locked"),
+        field("pair"),
+        field("address"),
+    );
+    let (tag, asker, attr, tc) = (field("tag"), field("requester"), field("attr"), field("tc"));
+    let payload = field("payload");
+    let (mark, result) = (m.input("cpl_mark", MARK_BITS), m.input("cpl_result", 64));
+    let refused = m.named("refused", kind.eq(super::REQ_UNSUPPORTED));
+    let answered = !&refused;
+    let length = mux(&refused, lit(10, 0), mux(&pair, lit(10, 2), lit(10, 1)));
+    let cpl0 = cat(&[
+        lit(1, 0),
+        answered.clone(),
+        lit(1, 0),
+        lit(4, 5),
+        locked,
+        lit(1, 0),
+        tc,
+        lit(6, 0),
+        attr,
+        lit(2, 0),
+        length,
+    ]);
+    let status = mux(&refused, lit(3, 1), lit(3, 0));
+    let cpl1 = cat(&[requester.clone(), status, lit(1, 0), payload.slice(0, 12)]);
+    let cpl2 = cat(&[
+        asker,
+        tag,
+        lit(1, 0),
+        address.slice(0, 5),
+        payload.slice(12, 2),
+    ]);
+    let cpl_may = m.named("cpl_may", &cpl_valid & (!&master | reached(&mark)));
+
+    // Read requests.
+    let turn = m.reg("turn", 1, 0);
+    let reads: Vec<Vec<E>> = (0..2)
+        .map(|c| {
+            let i = |n: &str, w| m.input(&format!("r{c}_{n}"), w);
+            vec![
+                i("valid", 1),
+                i("addr", 64),
+                i("dws", 8),
+                i("first_be", 4),
+                i("last_be", 4),
+                i("tag", 8),
+                i("mark", MARK_BITS),
+            ]
+        })
+        .collect();
+    let may = |c: usize| {
+        m.named(
+            &format!("read{c}_may"),
+            &reads[c][0] & &master & reached(&reads[c][6]),
+        )
+    };
+    let (may0, may1) = (may(0), may(1));
+    let pick1 = m.named("pick1", &may1 & (!&may0 | &turn));
+    let of = |field: usize, by: &E| mux(by, &reads[1][field], &reads[0][field]);
+    // Kept here, so that the client may be reset while its request waits for the link.
+    let read_addr = m.reg_nr("read_addr", 64);
+    let wide = of(1, &pick1).slice(32, 32).any();
+    let read0 = cat(&[lit(2, 0), wide, lit(19, 0), of(2, &pick1).zext(10)]);
+    let read1 = cat(&[requester, of(5, &pick1), of(4, &pick1), of(3, &pick1)]);
+    let low = cat(&[read_addr.slice(2, 30), lit(2, 0)]);
+    let four = m.named("four", read_addr.slice(32, 32).any());
+
+    // Posted packets.
+    let (p_valid, p_data) = (m.input("p_valid", 1), m.input("p_data", 64));
+    let (p_keep, p_last) = (m.input("p_keep", 2), m.input("p_last", 1));
+
+    let state = m.reg("state", 3, 0);
+    let (idle, cpl_b, cpl_c, read_b, posted) = (0, 1, 2, 3, 4);
+    let at_idle = m.named("at_idle", state.eq(idle));
+    let reads_may = m.named("reads_may", &may0 | &may1);
+    let starts_posted = m.named(
+        "starts_posted",
+        &at_idle & !&cpl_may & !&reads_may & &p_valid & &master,
+    );
+    m.output_of("p_ready", &go & (state.eq(posted) | &starts_posted));
+    let ends_cpl = &go & ((state.eq(cpl_b) & !(&answered & &pair)) | state.eq(cpl_c));
+    m.output_of("cpl_ready", ends_cpl);
+    let starts_read = m.named("starts_read", &go & &at_idle & !&cpl_may & &reads_may);
+    m.output_of("r0_ready", &starts_read & !&pick1);
+    m.output_of("r1_ready", &starts_read & &pick1);
+    m.process(|p| {
+        p.if_(&go, |p| {
+            p.set(&valid, false);
+            p.set(&keep, 3);
+            p.set(&last, false);
+            p.switch(&state, |s| {
+                s.case(idle, |p| {
+                    p.set(&data, &p_data);
+                    p.if_(&cpl_may, |p| {
+                        p.set(&valid, true);
+                        p.set(&data, cat([&cpl1, &cpl0]));
+                        p.set(&state, cpl_b);
+                    });
+                    p.elif(&reads_may, |p| {
+                        p.set(&valid, true);
+                        p.set(&data, cat([&read1, &read0]));
+                        p.set(&read_addr, of(1, &pick1));
+                        p.set(&turn, !&pick1);
+                        p.set(&state, read_b);
+                    });
+                    p.elif(&starts_posted, |p| {
+                        p.set(&valid, true);
+                        p.set(&keep, &p_keep);
+                        p.set(&last, &p_last);
+                        p.if_(!&p_last, |p| p.set(&state, posted));
+                    });
+                });
+                s.case(cpl_b, |p| {
+                    p.set(&valid, true);
+                    p.set(&data, cat(&[result.slice(0, 32), cpl2.clone()]));
+                    p.set(&keep, mux(&answered, lit(2, 3), lit(2, 1)));
+                    p.set(&last, !(&answered & &pair));
+                    p.set(&state, mux(&answered & &pair, lit(3, cpl_c), lit(3, idle)));
+                });
+                s.case(cpl_c, |p| {
+                    p.set(&valid, true);
+                    p.set(&data, result.slice(32, 32).zext(64));
+                    p.set(&keep, 1);
+                    p.set(&last, true);
+                    p.set(&state, idle);
+                });
+                s.case(read_b, |p| {
+                    p.set(&valid, true);
+                    p.set(
+                        &data,
+                        mux(&four, cat([&low, &read_addr.slice(32, 32)]), low.zext(64)),
+                    );
+                    p.set(&keep, mux(&four, lit(2, 3), lit(2, 1)));
+                    p.set(&last, true);
+                    p.set(&state, idle);
+                });
+                s.default(|p| {
+                    p.set(&valid, &p_valid);
+                    p.set(&data, &p_data);
+                    p.set(&keep, &p_keep);
+                    p.set(&last, &p_last);
+                    p.if_(&p_valid & &p_last, |p| p.set(&state, idle));
+                });
+            });
+        });
+    });
+    let quiet = m.output_reg("idle", 1, 0);
+    m.assign(&quiet, &at_idle & !&valid & !&cpl_valid & !&reads_may);
+    m
+}
