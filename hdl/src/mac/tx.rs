@@ -128,7 +128,7 @@ pub fn mac_tx(width: u32) -> Module {
     let byte = mux(is(START), preamble, &data_byte & is(DATA).repl(8));
 
     // Second stage: the CRC beside the byte.
-    let (a_byte, a_en) = (m.reg_nr("a_byte", 8), m.reg("a_en", 1, 0));
+    let (a_byte, a_en) = (m.reg("a_byte", 8, 0), m.reg("a_en", 1, 0));
     let (a_data, a_fcs) = (m.reg("a_data", 1, 0), m.reg("a_fcs", 1, 0));
     let a_er = m.reg("a_er", 1, 0);
     let fcs = m.reg("fcs", 32, crc::INIT);
