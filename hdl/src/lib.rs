@@ -15,4 +15,5 @@ pub mod pcie;
 pub mod queue;
 pub mod regbus;
 pub mod rtl;
+pub mod stats;
 pub mod top;
