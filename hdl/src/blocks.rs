@@ -2,7 +2,7 @@
 
 use crate::params::Params;
 use crate::rtl::Module;
-use crate::{control, forward, lag, mac, parser, pcie};
+use crate::{control, forward, lag, mac, parser, pcie, stats};
 
 /// Names of all blocks.
 pub const NAMES: &[&str] = &[
@@ -14,6 +14,7 @@ pub const NAMES: &[&str] = &[
     "pcie_endpoint_core",
     "port_regs",
     "reserved_regs",
+    "stats",
 ];
 
 /// The block of that name, if there is one.
@@ -27,6 +28,7 @@ pub fn build(name: &str, p: &Params) -> Option<Module> {
         "port_regs" => control::port(p),
         "reserved_regs" => control::reserved(),
         "mac" => mac::mac(p),
+        "stats" => stats::stats(p, &stats::counters(p)),
         _ => return None,
     })
 }
