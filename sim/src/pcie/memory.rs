@@ -18,19 +18,35 @@ pub const PAGE: u64 = 4096;
 #[derive(Clone, Debug)]
 pub struct SharedMemory {
     map: Arc<MmapRaw>,
+    writable: bool,
 }
 
 impl SharedMemory {
-    /// Maps `size` bytes of `file` from `offset` (a multiple of the page size) on.
-    pub fn from_file(file: &File, offset: u64, size: usize) -> std::io::Result<Self> {
+    /// Maps `size` bytes of `file` from `offset` (a multiple of the page size) on. The file must not
+    /// shrink while it is mapped.
+    pub fn from_file(
+        file: &File,
+        offset: u64,
+        size: usize,
+        writable: bool,
+    ) -> std::io::Result<Self> {
         let end = offset.checked_add(size as u64);
         if size == 0 || end.is_none_or(|end| end > file.metadata().map_or(0, |m| m.len())) {
             // Touching a page behind the end of the file would kill the process.
             let text = format!("{size} bytes at {offset} are not inside the file");
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, text));
         }
-        let map = MmapOptions::new().offset(offset).len(size).map_raw(file)?;
-        Ok(SharedMemory { map: Arc::new(map) })
+        let mut options = MmapOptions::new();
+        options.offset(offset).len(size);
+        let map = if writable {
+            options.map_raw(file)
+        } else {
+            options.map_raw_read_only(file)
+        };
+        Ok(SharedMemory {
+            map: Arc::new(map?),
+            writable,
+        })
     }
 
     /// New zeroed memory in a memory file, which can be passed to other processes.
@@ -40,7 +56,7 @@ impl SharedMemory {
             nix::sys::memfd::memfd_create(name.as_c_str(), nix::sys::memfd::MFdFlags::MFD_CLOEXEC)?;
         let file = File::from(fd);
         file.set_len(size as u64)?;
-        Ok((Self::from_file(&file, 0, size)?, file))
+        Ok((Self::from_file(&file, 0, size, true)?, file))
     }
 
     /// Bytes.
@@ -70,9 +86,9 @@ impl SharedMemory {
         Some(())
     }
 
-    /// Copies in; `None` if the range is not inside.
+    /// Copies in; `None` if the range is not inside or the memory is read-only.
     pub fn write(&self, offset: usize, data: &[u8]) -> Option<()> {
-        self.check(offset, data.len())?;
+        self.check(offset, data.len()).filter(|()| self.writable)?;
         let mut at = 0;
         while at < data.len() {
             if let (true, Some(chunk)) = (
@@ -97,7 +113,8 @@ impl SharedMemory {
     /// The caller has checked that `offset` is a multiple of 4 and the word is inside.
     fn word(&self, offset: usize) -> &AtomicU32 {
         // SAFETY: inside the mapping (checked by the only callers), which lives as long as `self`;
-        // page-aligned base and a multiple of 4; shared memory is only ever accessed atomically here.
+        // page-aligned base and a multiple of 4; shared memory is only ever accessed atomically here,
+        // and never stored to unless it was mapped writable.
         unsafe { AtomicU32::from_ptr(self.map.as_mut_ptr().add(offset).cast()) }
     }
 

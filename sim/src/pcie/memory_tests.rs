@@ -91,7 +91,9 @@ fn mappings_are_checked() {
 #[test]
 fn a_file_that_is_too_short_is_refused() {
     let (_, file) = SharedMemory::new("short", 4096).unwrap();
-    assert!(SharedMemory::from_file(&file, 0, 8192).is_err());
-    assert!(SharedMemory::from_file(&file, 4096, 4096).is_err());
-    assert!(SharedMemory::from_file(&file, 0, 0).is_err());
+    assert!(SharedMemory::from_file(&file, 0, 8192, true).is_err());
+    assert!(SharedMemory::from_file(&file, 4096, 4096, true).is_err());
+    assert!(SharedMemory::from_file(&file, 0, 0, true).is_err());
+    let read_only = SharedMemory::from_file(&file, 0, 4096, false).unwrap();
+    assert!(read_only.write(0, &[1]).is_none() && read_only.read(0, &mut [0]).is_some());
 }

@@ -6,6 +6,7 @@ use super::generator::{Generator, Plan};
 use super::packet::PacketSocket;
 use super::tap::Tap;
 use super::traffic::{Flow, Pace, Sizes};
+use super::wrap::FaultRates;
 use super::{Attachment, PortError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -14,6 +15,10 @@ use std::str::FromStr;
 pub const EXPECTED: &str = "tap:NAME | if:NAME | pcap:IN,OUT (either may be empty) | \
     dgram:LOCAL,PEER | gen:count=N,size=BYTES|FROM-TO|imix,load=PERCENT,gap=N,seed=N,id=N,\
     dst=MAC,src=MAC (each optional)";
+
+/// What the text of faults may be.
+const FAULTS: &str =
+    "drop:N,duplicate:N,bad-fcs:N,error:N,runt:N,false-carrier:N (one in N frames)";
 
 /// What to plug into a port.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,6 +147,35 @@ impl GeneratorSpec {
     }
 }
 
+/// Reads fault rates: `drop:N,duplicate:N,bad-fcs:N,error:N,runt:N,false-carrier:N`, each one in N
+/// frames, any of them.
+pub fn parse_faults(text: &str) -> Result<FaultRates, PortError> {
+    let fail = |problem: String| PortError::Spec {
+        text: text.into(),
+        problem,
+        expected: FAULTS,
+    };
+    let mut rates = FaultRates::default();
+    for item in text.split(',') {
+        let (name, value) = item
+            .split_once(':')
+            .ok_or_else(|| fail(format!("`{item}` has no `:`")))?;
+        let rate = match name {
+            "drop" => &mut rates.drop,
+            "duplicate" => &mut rates.duplicate,
+            "bad-fcs" => &mut rates.bad_fcs,
+            "error" => &mut rates.error,
+            "runt" => &mut rates.runt,
+            "false-carrier" => &mut rates.false_carrier,
+            _ => return Err(fail(format!("`{name}` is not a fault"))),
+        };
+        *rate = value
+            .parse()
+            .map_err(|_| fail(format!("`{value}` is not a number")))?;
+    }
+    Ok(rates)
+}
+
 fn mac(text: &str) -> Option<[u8; 6]> {
     let bytes: Option<Vec<u8>> = text
         .split(':')
@@ -216,6 +250,20 @@ mod tests {
             ("gen:rate=1", "`rate` is not a key"),
         ] {
             let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
+
+        let rates = parse_faults("bad-fcs:100,drop:7").unwrap();
+        assert_eq!(
+            rates,
+            FaultRates {
+                bad_fcs: 100,
+                drop: 7,
+                ..FaultRates::default()
+            }
+        );
+        for (text, problem) in [("drop", "no `:`"), ("drip:1", "`drip`"), ("drop:x", "`x`")] {
+            let error = parse_faults(text).unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");
         }
     }
