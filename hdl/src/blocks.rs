@@ -6,6 +6,7 @@ use crate::{control, forward, lag, mac, parser, pcie, stats};
 
 /// Names of all blocks.
 pub const NAMES: &[&str] = &[
+    "fdb",
     "forward",
     "global_regs",
     "lag",
@@ -20,6 +21,7 @@ pub const NAMES: &[&str] = &[
 /// The block of that name, if there is one.
 pub fn build(name: &str, p: &Params) -> Option<Module> {
     Some(match name {
+        "fdb" => crate::fdb::fdb(p),
         "forward" => forward::forward(p),
         "global_regs" => control::global(p),
         "lag" => lag::lag(p),

@@ -5,6 +5,7 @@ pub mod blocks;
 pub mod buffer;
 pub mod cdc;
 pub mod control;
+pub mod fdb;
 pub mod forward;
 pub mod lag;
 pub mod mac;

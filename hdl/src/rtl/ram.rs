@@ -30,6 +30,35 @@ pub fn lut_dual_clock(width: u32, depth: u64) -> Module {
     build(width, depth, true, false)
 }
 
+/// True dual-port block RAM, one clock: port A reads in every cycle, port B reads, or writes while `b_we` is set (its read
+/// data is held meanwhile). Ports: `clock`, `a_addr`, `a_rdata`, `b_we`, `b_addr`, `b_wdata`, `b_rdata`. Latency 1 cycle.
+///
+/// What port A reads in the cycle in which port B writes the same address is undefined in the hardware (simulation gives
+/// all ones): the user of the memory must put the written word in its place. On the ECP5 1,024 words of 18 bits take one
+/// DP16KD.
+pub fn dual_port(width: u32, depth: u64) -> Module {
+    let m = Module::new(&format!("ram_dual_port_{width}x{depth}"));
+    m.sync();
+    let a = bits_for(depth);
+    m.input("a_addr", a);
+    m.input("b_we", 1);
+    m.input("b_addr", a);
+    m.input("b_wdata", width);
+    m.output("a_rdata", width);
+    m.output("b_rdata", width);
+    let top = width - 1;
+    m.set_custom(format!(
+        "(* ram_style = \"block\", no_rw_check *)\n{}reg [{top}:0] qa;\nreg [{top}:0] qb;\n\
+         always @(posedge clock) begin\n\
+         `ifndef SYNTHESIS\n    if (b_we && a_addr == b_addr) qa <= {{{width}{{1'b1}}}}; else\n`endif\n    \
+         qa <= mem[a_addr];\nend\n\
+         always @(posedge clock) if (b_we) mem[b_addr] <= b_wdata; else qb <= mem[b_addr];\n\
+         assign a_rdata = qa;\nassign b_rdata = qb;\n",
+        decl(width, depth)
+    ));
+    m
+}
+
 fn build(width: u32, depth: u64, dual: bool, registered: bool) -> Module {
     let kind = if registered {
         "ram_block"

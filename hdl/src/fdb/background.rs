@@ -1,0 +1,70 @@
+//! What the engine does in idle time: which entry of the CAM to place next, and the sweeps.
+
+use super::control::{Answers, Control};
+use super::decide::Decision;
+use super::engine::Core;
+use super::op;
+use crate::rtl::{E, lit, mux};
+
+/// Moves the pointer to the entry of the CAM that is placed next. It stays on one slot while exchanges go on there (16 at most, so
+/// that one hopeless entry does not hold up the others), and looks for the next entry otherwise. `fruitless` counts exchanges since something found a
+/// place.
+pub(super) fn relocation(
+    c: &Core,
+    d: &Decision,
+    pointer: &E,
+    points: &E,
+    armed: &E,
+    fruitless: &E,
+) {
+    let m = &c.m;
+    let chain = m.reg("place_chain", 4, 0);
+    let next = m.named(
+        "place_next",
+        mux(
+            pointer.eq_const(c.s.cam as u64 - 1),
+            lit(pointer.width(), 0),
+            pointer + 1,
+        ),
+    );
+    let seek = m.named("place_seek", !points & armed & c.used.any());
+    m.process(|p| {
+        p.if_(&seek, |p| p.set(pointer, &next));
+        p.if_(&d.to_cam, |p| {
+            p.if_(!points, |p| p.set(pointer, &d.cam_index));
+        });
+        p.if_(&d.exchanged, |p| {
+            p.set(&chain, &chain + 1);
+            p.if_(chain.all(), |p| p.set(pointer, &next));
+        });
+        p.if_(&d.placed, |p| p.set(&chain, 0));
+        p.if_(&d.exchanged, |p| p.set(fruitless, fruitless + 1));
+        p.elif(&d.to_cam | &d.placed | &d.gone, |p| p.set(fruitless, 0));
+    });
+}
+
+/// Starts and steps sweeps. Gives whether one waits.
+pub(super) fn sweeping(c: &Core, ctl: &Control, a: &Answers) -> E {
+    let (m, w) = (&c.m, &c.sweep);
+    let due = m.reg("age_waits", 1, 0);
+    let step = m.named("sweep_step", c.at(super::engine::C5) & c.w.op.eq(op::SWEEP));
+    let end = m.named("sweep_end", &step & &w.last);
+    m.process(|p| {
+        p.set(&a.flush_done, false);
+        p.if_(&step, |p| p.set(&w.slot, &w.slot + 1));
+        p.if_(&end, |p| {
+            p.set(&w.active, false);
+            p.if_(&w.ageing, |p| p.set(&c.epoch, &c.epoch + 1));
+            p.else_(|p| p.set(&a.flush_done, true));
+        });
+        let free = !&w.active & !&a.flush_done;
+        p.if_(&free & (&ctl.flush | &due), |p| {
+            p.set(&w.active, true);
+            p.set(&w.ageing, !&ctl.flush);
+            p.set(&w.slot, 0);
+            p.if_(!&ctl.flush, |p| p.set(&due, false));
+        });
+        p.if_(&ctl.age_due, |p| p.set(&due, true));
+    });
+    due
+}

@@ -1,0 +1,303 @@
+//! The last steps of an operation: what was found (C4), and what follows from it (C5).
+
+use super::control::{Answers, Control};
+use super::engine::{C5, Core};
+use super::fifo::{Fifo, fifo};
+use super::*;
+use crate::rtl::{E, all_of, any_of, cat, lit, mux};
+use smartnic_regs::ring::event;
+
+/// The comparison's result, valid in C4.
+pub(super) struct Found {
+    /// The operation searches for a key.
+    pub key_op: E,
+    pub table: E,
+    pub ways: Vec<E>,
+    pub data: E,
+    pub cam: E,
+    pub cam_number: E,
+    pub cam_data: E,
+    /// Free ways.
+    pub free: Vec<E>,
+    /// What the slot, or the way to displace, holds.
+    pub displaced: E,
+}
+
+/// What others need to know of the decision; pulses in C5.
+pub(super) struct Decision {
+    /// Slot of the CAM that the operation is about.
+    pub cam_index: E,
+    pub to_cam: E,
+    pub exchanged: E,
+    pub placed: E,
+    pub gone: E,
+    pub events: Fifo,
+    pub event_pending: E,
+}
+
+/// The first free way of the preferred table, one-hot over both.
+fn choose(free: &[E], prefer: &E) -> E {
+    let first = |f: &[E]| -> Vec<E> {
+        (0..4)
+            .map(|i| {
+                let mut terms = vec![f[i].clone()];
+                terms.extend(f[..i].iter().map(|x| !x));
+                all_of(&terms)
+            })
+            .collect()
+    };
+    let any = [any_of(1, &free[..4]), any_of(1, &free[4..])];
+    let second = &any[1] & (prefer | !&any[0]);
+    let mut all: Vec<E> = first(&free[..4]).iter().map(|e| e & !&second).collect();
+    all.extend(first(&free[4..]).iter().map(|e| e & &second));
+    all.reverse();
+    cat(&all)
+}
+
+/// An entry as it stands in C5.
+struct Entry {
+    hit: E,
+    in_cam: E,
+    data: E,
+    ways: E,
+    room: E,
+    cam_index: E,
+}
+
+fn entry(c: &Core, f: &Found) -> Entry {
+    let (m, w) = (&c.m, &c.w);
+    let e = Entry {
+        hit: m.reg_nr("x_hit", 1),
+        in_cam: m.reg_nr("x_in_cam", 1),
+        data: m.reg_nr("x_data", DATA_BITS),
+        ways: m.reg_nr("x_ways", 8),
+        room: m.reg_nr("x_room", 1),
+        cam_index: m.reg_nr("x_cam_index", c.s.cam_bits),
+    };
+    let slot_data = f.displaced.slice(KEY_BITS, DATA_BITS);
+    let slot_hit = mux(
+        &w.in_cam,
+        c.used.bit_at(&w.cam_index),
+        slot_data.slice(0, 6).any(),
+    );
+    let room = m.named("room", any_of(1, &f.free));
+    let hit_ways: Vec<E> = f.ways.iter().rev().cloned().collect();
+    let place = c.w.op.eq(op::PLACE);
+    m.process(|p| {
+        p.if_(c.at(C5 - 1), |p| {
+            p.set(&e.room, &room);
+            p.if_(&f.key_op, |p| {
+                p.set(&e.hit, &f.table | &f.cam);
+                p.set(&e.in_cam, &f.cam);
+                p.set(&e.data, &f.data | (&f.cam_data & f.cam.repl(DATA_BITS)));
+                p.set(&e.cam_index, mux(&f.cam, &f.cam_number, &c.free));
+            });
+            p.else_(|p| {
+                p.set(&e.hit, slot_hit & &w.exists);
+                p.set(&e.in_cam, &w.in_cam);
+                p.set(&e.data, mux(&w.in_cam, &w.data, &slot_data));
+                p.set(&e.cam_index, &w.cam_index);
+            });
+            p.if_(&f.key_op & &f.table, |p| p.set(&e.ways, cat(&hit_ways)));
+            p.elif((&f.key_op | place) & &room, |p| {
+                p.set(&e.ways, choose(&f.free, &c.random.bit(4)));
+            });
+            p.else_(|p| p.set(&e.ways, w.way.decode(8)));
+        });
+    });
+    e
+}
+
+/// Whether the sweep that is under way takes this entry.
+fn doomed(c: &Core, ctl: &Control, data: &E) -> E {
+    let (kind, stamp) = (data.slice(6, 4), data.slice(10, 2));
+    let expired = ages(&kind) & stamp.eq(&c.epoch + 1);
+    let mask = |i: u32, ok: E| !ctl.flush_mask.bit(i) | ok;
+    let flushed = all_of(&[
+        mask(0, data.slice(0, 6).eq(&ctl.flush_dest)),
+        mask(1, c.w.key.slice(48, 12).eq(&ctl.flush_fid)),
+        mask(2, ages(&kind)),
+        mask(3, kind.bit(2)),
+    ]);
+    &c.sweep.active & mux(&c.sweep.ageing, expired, flushed)
+}
+
+pub(super) fn decide(
+    c: &Core,
+    ctl: &Control,
+    f: &Found,
+    a: &Answers,
+    n: &Pulses,
+    shadow: (&E, &E),
+) -> Decision {
+    let (m, w) = (&c.m, &c.w);
+    let x = entry(c, f);
+    let now = m.named("deciding", c.at(C5));
+    let is = |o: u64| m.named(&format!("is_op{o}"), &now & w.op.eq(o));
+    let (learn, report, add, delete) = (is(op::LEARN), is(op::REPORT), is(op::ADD), is(op::DELETE));
+    let (sweep, place) = (is(op::SWEEP), is(op::PLACE));
+    let (dest, x_dest) = (w.data.slice(0, 6), x.data.slice(0, 6));
+    let kind = x.data.slice(6, 4);
+    let same = m.named("same_dest", x_dest.eq(&dest));
+    let storable = m.named("storable", dest.any());
+    let moves = !(kind.bit(0) | kind.bit(1) | kind.bit(3));
+
+    let refresh = m.named(
+        "do_refresh",
+        (&learn | &report) & &x.hit & &same & ages(&kind),
+    );
+    let station = m.named("do_move", &learn & &x.hit & !&same & moves & &storable);
+    let replace = m.named("do_replace", &add & &x.hit & &storable);
+    let want = m.named("want_insert", (&learn | &add) & !&x.hit);
+    let insert = m.named("do_insert", &want & &storable & (&x.room | &c.has_free));
+    let to_cam = m.named("to_cam", &insert & !&x.room);
+    let refused = m.named("refused", &want & !&insert);
+    let unknown = m.named("unknown", &report & !(&x.hit & &same));
+    let doom = m.named(
+        "do_doom",
+        (&sweep | &place) & &x.hit & doomed(c, ctl, &x.data),
+    );
+    let erase = m.named("do_erase", (&delete & &x.hit) | &doom);
+    let put = m.named("do_place", &place & !&doom);
+    let placed = m.named("placed", &put & &x.room);
+    let exchanged = m.named("exchanged", &put & !&x.room);
+    let update = m.named("do_update", &refresh | &station | &replace);
+
+    // Tables.
+    let fresh = cat(&[c.epoch.clone(), x.data.slice(0, 10)]);
+    let data = m.named("new_data", mux(&refresh, fresh, &w.data));
+    let to_table = any_of(
+        1,
+        &[
+            (&update | &erase) & !&x.in_cam,
+            &insert & &x.room,
+            put.clone(),
+        ],
+    );
+    let to_table = m.named("to_table", to_table);
+    let word = cat(&[data.clone(), w.key.clone()]);
+    m.process(|p| {
+        p.set(&c.ways, &x.ways & to_table.repl(8));
+        p.if_(&to_table, |p| {
+            p.set(&c.word, word & (!&erase).repl(WORD_BITS));
+        });
+    });
+
+    // CAM: comparators, shadow, which slots are in use.
+    let leaves = m.named("cam_leaves", (&erase & &x.in_cam) | &placed);
+    let enters = m.named("cam_written", (&update & &x.in_cam) | &to_cam | &exchanged);
+    let cw = &c.cam_write;
+    let moved_key = f.displaced.trunc(KEY_BITS);
+    let moved_data = f.displaced.slice(KEY_BITS, DATA_BITS);
+    let cam_key = m.named("cam_new_key", mux(&exchanged, moved_key, &w.key));
+    let cam_data = m.named("cam_new_data", mux(&exchanged, moved_data, &data));
+    m.process(|p| {
+        p.set(&c.cam_strobe, &leaves | &enters);
+        p.if_(&leaves | &enters, |p| {
+            p.set(&cw.index, &x.cam_index);
+            p.set(&cw.valid, &enters);
+            p.set(&cw.key, &cam_key);
+            p.set(&cw.data, &cam_data);
+        });
+    });
+    let table = w.way.bit(2);
+    let bucket = [0u32, 1].map(|t| {
+        let hashed = &exchanged & &(if t == 0 { table.clone() } else { !&table });
+        mux(hashed, &c.other_bucket, &w.bucket[t as usize])
+    });
+    let [b0, b1] = &bucket;
+    let try_next = mux(&exchanged, !&table, c.random.bit(1));
+    m.assign(shadow.0, &enters);
+    m.assign(
+        shadow.1,
+        cat(&[
+            try_next,
+            b1.clone(),
+            b0.clone(),
+            cam_data.clone(),
+            cam_key.clone(),
+        ]),
+    );
+    let bit = x.cam_index.decode(c.s.cam);
+    m.assign(
+        &c.used,
+        mux(
+            &enters,
+            &c.used | &bit,
+            mux(&leaves, &c.used & !&bit, &c.used),
+        ),
+    );
+
+    // Counters and result.
+    let aged = m.named("aged", &doom & &c.sweep.ageing);
+    for (target, value) in [
+        (&n.used_up, insert.clone()),
+        (&n.used_down, erase.clone()),
+        (&n.cam_up, to_cam.clone()),
+        (&n.cam_down, leaves),
+        (&n.refused, &refused & &learn),
+        (&n.learned, &insert & &learn),
+        (&n.moved, station.clone()),
+        (&n.aged, aged.clone()),
+        (&n.relocated, put.clone()),
+        (&a.done, &now & &w.host),
+        (&a.found, x.hit.clone()),
+        (&a.full, &add & (&refused | !&storable)),
+        (&a.flushed, &doom & !&c.sweep.ageing),
+    ] {
+        m.assign(target, value);
+    }
+    m.assign(&a.dest, dest_code(&x_dest));
+    m.assign(&a.kind, &kind);
+    m.assign(&a.age, age_of(&x.data, &c.epoch));
+
+    // Events: pushed in the cycle after C5, while the key is still there.
+    let choices = [
+        (event::LEARNED, &insert & &learn & &ctl.event_learn),
+        (event::MOVED, &station & &ctl.event_move),
+        (event::AGED, &aged & &ctl.event_age),
+        (event::UNKNOWN_SOURCE, unknown),
+        (event::REFUSED, &refused & &learn),
+    ];
+    let pending = m.reg("event_push", 1, 0);
+    let what = m.reg_nr("event_what", 3);
+    let (at, old) = (m.reg_nr("event_at", 6), m.reg_nr("event_old", 6));
+    m.process(|p| {
+        p.set(&pending, false);
+        for (code, when) in &choices {
+            p.if_(when, |p| {
+                p.set(&pending, true);
+                p.set(&what, *code as u64);
+            });
+        }
+        p.set(&at, dest_code(&mux(&aged, &x_dest, &dest)));
+        p.set(&old, dest_code(&x_dest) & station.repl(6));
+    });
+    let valid = m.output_reg("event_valid", 1, 0);
+    let ready = m.input("event_ready", 1);
+    let out = m.reg_nr("event_word", 75);
+    let record = cat(&[old, at, what, w.key.clone()]);
+    let pop = m.named("event_pop", &valid & &ready);
+    let events = fifo(
+        m,
+        "event_queue",
+        EVENT_QUEUE,
+        &pending,
+        &record,
+        &pop,
+        (&valid, &out),
+    );
+    m.output_of("event_key", out.slice(0, KEY_BITS));
+    m.output_of("event_kind", cat(&[lit(5, 0), out.slice(60, 3)]));
+    m.output_of("event_dest", out.slice(63, 6));
+    m.output_of("event_old_dest", out.slice(69, 6));
+    Decision {
+        cam_index: x.cam_index,
+        to_cam,
+        exchanged,
+        placed,
+        gone: erase,
+        events,
+        event_pending: pending,
+    }
+}

@@ -1,0 +1,494 @@
+//! The update engine: takes operations in, reads, compares; `decide.rs` has the last step.
+//!
+//! | cycle | |
+//! |---|---|
+//! | C0 | choose an operation and load it |
+//! | C1 | address at port B |
+//! | C2 | block RAM |
+//! | C3 | compare with 8 ways and the CAM |
+//! | C4 | select; hash of a displaced entry for its other table |
+//! | C5 | decide; shadow of the CAM is written |
+//! | C0 | tables are written; events, counters, result |
+
+use super::background::{relocation, sweeping};
+use super::cam::{CamWrite, cam, encode, lowest_free};
+use super::control::{Answers, Control, control};
+use super::decide::{Found, decide};
+use super::fifo::fifo;
+use super::hash::hash;
+use super::lookup::{self, Reads, Written, buckets};
+use super::*;
+use crate::rtl::{any_of, cat, lit, pick, select_onehot};
+
+/// States.
+pub(super) const CLEAR: u64 = 0;
+pub(super) const C0: u64 = 1;
+const C4: u64 = 5;
+pub(super) const C5: u64 = 6;
+
+/// The operation at work, loaded in C0.
+pub(super) struct Work {
+    pub op: E,
+    pub key: E,
+    /// Data of a new or placed entry.
+    pub data: E,
+    pub bucket: [E; 2],
+    /// Slot: it is one of the CAM; its number there; else table and way of the slot or of the entry to displace.
+    pub in_cam: E,
+    pub cam_index: E,
+    pub way: E,
+    pub host: E,
+    /// The slot exists.
+    pub exists: E,
+}
+
+/// The sweep.
+pub(super) struct Sweep {
+    pub active: E,
+    pub ageing: E,
+    pub slot: E,
+    pub last: E,
+}
+
+/// Registers and wires that more than one part uses, declared before the parts are built.
+pub(super) struct Core {
+    pub m: Module,
+    pub s: Size,
+    pub state: E,
+    pub epoch: E,
+    pub used: E,
+    pub has_free: E,
+    pub free: E,
+    pub random: E,
+    pub w: Work,
+    pub sweep: Sweep,
+    /// Registered table write.
+    pub ways: E,
+    pub word: E,
+    /// Registered CAM write: strobe in the cycle of the table write.
+    pub cam_strobe: E,
+    pub cam_write: CamWrite,
+    /// Hash of the displaced entry in its other table.
+    pub other_bucket: E,
+}
+
+impl Core {
+    /// The engine is in this state.
+    pub fn at(&self, state: u64) -> E {
+        self.state.eq(state)
+    }
+}
+
+fn core(m: &Module, s: &Size) -> Core {
+    let work = Work {
+        op: m.reg_nr("w_op", 3),
+        key: m.reg_nr("w_key", KEY_BITS),
+        data: m.reg_nr("w_data", DATA_BITS),
+        bucket: [0, 1].map(|t| m.reg_nr(&format!("w_bucket{t}"), s.index)),
+        in_cam: m.reg_nr("w_in_cam", 1),
+        cam_index: m.reg_nr("w_cam_index", s.cam_bits),
+        way: m.reg_nr("w_way", 3),
+        host: m.reg_nr("w_host", 1),
+        exists: m.reg_nr("w_exists", 1),
+    };
+    let used = m.reg("used", s.cam, 0);
+    let (has_free, free) = lowest_free(m, &used, s.cam_bits);
+    let slot = m.reg("sweep_slot", s.slot, 0);
+    let slots = (1u64 << (s.slot - 1)) + s.cam as u64;
+    Core {
+        m: m.clone(),
+        s: *s,
+        state: m.reg("state", 3, CLEAR),
+        epoch: m.reg("epoch", 2, 0),
+        used,
+        has_free,
+        free,
+        random: m.reg("random", 16, 0xace1),
+        w: work,
+        sweep: Sweep {
+            active: m.reg("sweep_active", 1, 0),
+            ageing: m.reg("sweep_ageing", 1, 0),
+            last: m.delay("sweep_last", &slot.eq(slots - 1)),
+            slot,
+        },
+        ways: m.reg("write_ways", 8, 0),
+        word: m.reg("write_word", WORD_BITS, 0),
+        cam_strobe: m.reg("cam_strobe", 1, 0),
+        cam_write: CamWrite {
+            key_now: m.reg("cam_key_now", 1, 0),
+            data_now: m.reg("cam_data_now", 1, 0),
+            index: m.reg_nr("cam_w_index", s.cam_bits),
+            valid: m.reg_nr("cam_w_valid", 1),
+            key: m.reg_nr("cam_w_key", KEY_BITS),
+            data: m.reg_nr("cam_w_data", DATA_BITS),
+        },
+        other_bucket: m.reg_nr("other_bucket", s.index),
+    }
+}
+
+/// An operation that waits with its hashes: from software or from the learn queue.
+struct Prepared {
+    ready: E,
+    busy: E,
+    op: E,
+    key: E,
+    dest: E,
+    kind: E,
+    age: E,
+    host: E,
+    bucket: [E; 2],
+}
+
+/// Loads a request and hashes it in two cycles with the one hash unit; a displaced entry in C4 goes first.
+fn prepare(
+    c: &Core,
+    ctl: &Control,
+    learn: (&E, &E),
+    taken: (&E, &E, &E),
+    displaced: &E,
+) -> Prepared {
+    let (m, n) = (&c.m, c.s.index);
+    let (learn_valid, learn_word) = learn;
+    let (take, host_taken, learn_pop) = taken;
+    let busy = m.reg("prep_busy", 1, 0);
+    let step = m.reg("prep_step", 2, 0);
+    let r = |name: &str, w| m.reg_nr(&format!("prep_{name}"), w);
+    let (op_r, key, dest, kind, age, host) = (
+        r("op", 3),
+        r("key", KEY_BITS),
+        r("dest", 6),
+        r("kind", 4),
+        r("age", 2),
+        r("host", 1),
+    );
+    let bucket = [r("bucket0", n), r("bucket1", n)];
+    let host_last = m.reg("prep_host_last", 1, 0);
+    let load = m.named("prep_load", !&busy & (learn_valid | &ctl.pending));
+    let from_host = m.named("prep_from_host", &ctl.pending & !(learn_valid & &host_last));
+    m.assign(host_taken, &load & &from_host);
+    m.assign(learn_pop, &load & !&from_host);
+
+    let displace = m.named("hash_displaced", c.at(C4) & c.w.op.eq(op::PLACE));
+    let second = mux(&displace, !c.w.way.bit(2), step.bit(0));
+    let unit = hash(
+        m,
+        "hash_unit",
+        &m.named("hash_key", mux(&displace, displaced, &key)),
+        &m.named(
+            "hash_with",
+            mux(&second, &ctl.hash_key[1], &ctl.hash_key[0]),
+        ),
+        n,
+    );
+    m.assign(&c.other_bucket, &unit);
+    let is_read = ctl.op.eq(op::READ) & &from_host;
+    m.process(|p| {
+        p.if_(take, |p| p.set(&busy, false));
+        p.if_(&load, |p| {
+            p.set(&busy, true);
+            p.set(&step, mux(&is_read, lit(2, 2), lit(2, 0)));
+            p.set(&host, &from_host);
+            p.set(&host_last, &from_host);
+            p.if_(&from_host, |p| {
+                p.set(&op_r, &ctl.op);
+                p.set(&key, &ctl.key);
+                p.set(&dest, &ctl.dest);
+                p.set(&kind, &ctl.kind);
+                p.set(&age, &ctl.age);
+            });
+            p.else_(|p| {
+                p.set(&op_r, learn_word.bit(66).zext(3));
+                p.set(&key, learn_word.slice(0, KEY_BITS));
+                p.set(&dest, learn_word.slice(KEY_BITS, 6));
+                p.set(&kind, 0);
+                p.set(&age, 3);
+            });
+        });
+        p.if_(&busy & !step.bit(1) & !&displace, |p| {
+            p.set(&step, &step + 1);
+            p.if_(step.bit(0), |p| p.set(&bucket[1], &unit));
+            p.else_(|p| p.set(&bucket[0], &unit));
+        });
+    });
+    Prepared {
+        ready: m.named("prep_ready", &busy & step.bit(1)),
+        busy,
+        op: op_r,
+        key,
+        dest,
+        kind,
+        age,
+        host,
+        bucket,
+    }
+}
+
+pub(super) fn build(m: &Module, s: &Size) {
+    let c = core(m, s);
+    let (n, cb) = (s.index, s.cam_bits);
+    let tick = m.input("tick", 1);
+    let wire = |name: &str, w| m.wire(name, w);
+    // Answers and pulses are assigned by `decide`.
+    let flag = |name: &str| m.reg(name, 1, 0);
+    let answers = Answers {
+        taken: wire("host_taken", 1),
+        done: flag("host_done"),
+        found: flag("host_found"),
+        full: flag("host_full"),
+        dest: wire("host_dest", 6),
+        kind: wire("host_kind", 4),
+        age: wire("host_age", 2),
+        key: c.w.key.clone(),
+        flushed: flag("flushed"),
+        flush_done: flag("flush_done"),
+    };
+    let pulses = Pulses {
+        used_up: flag("p_used_up"),
+        used_down: flag("p_used_down"),
+        cam_up: flag("p_cam_up"),
+        cam_down: flag("p_cam_down"),
+        refused: flag("p_refused"),
+        learned: flag("p_learned"),
+        moved: flag("p_moved"),
+        aged: flag("p_aged"),
+        relocated: flag("p_relocated"),
+        event_lost: wire("event_lost", 1),
+        learn_lost: wire("learn_lost", 1),
+    };
+    let ctl = control(m, s, &tick, &answers, &pulses);
+
+    // Clear after reset: every bucket, then a wait until no lookup is under way that saw the tables before.
+    let clear_at = m.reg("clear_at", n + 1, 0);
+    let ready = m.output_reg("ready", 1, 0);
+    let clearing = m.named("clearing", c.at(CLEAR) & !clear_at.bit(n));
+    let b_addr = [0, 1].map(|t| {
+        m.named(
+            &format!("b_addr{t}"),
+            mux(&clearing, clear_at.trunc(n), &c.w.bucket[t]),
+        )
+    });
+    let ways = m.named("b_we", &c.ways | clearing.repl(8));
+    let lookup_valid = m.input("lookup_valid", 1);
+    let lookup_key = m.input("lookup_key", KEY_BITS);
+    let a_addr = buckets(m, s, &lookup_key, &ctl.hash_key);
+    let (a_words, b_words) = tables(m, s, &a_addr, &b_addr, &ways, &c.word);
+    let store = cam(m, s, &c.cam_write);
+    let reads = Reads {
+        bucket: a_addr,
+        words: a_words,
+    };
+    let written = Written {
+        ways: c.ways.clone(),
+        bucket: c.w.bucket.clone(),
+        word: c.word.clone(),
+        epoch: c.epoch.clone(),
+        ready: ready.clone(),
+    };
+    let looking = lookup::lookup(m, &lookup_valid, &lookup_key, &reads, &written, &store);
+
+    // Requests.
+    let learn = cat(&[
+        !m.input("learn_insert", 1),
+        dest_code(&m.input("learn_dest", 6)),
+        m.input("learn_key", KEY_BITS),
+    ]);
+    let learn_word = m.reg_nr("learn_word", 67);
+    let learn_pop = wire("learn_pop", 1);
+    let queue = fifo(
+        m,
+        "learn_queue",
+        LEARN_QUEUE,
+        &m.input("learn_valid", 1),
+        &learn,
+        &learn_pop,
+        (&m.reg("learn_waits", 1, 0), &learn_word),
+    );
+    m.output_of("learn_ready", lit(1, 1));
+    m.assign(&pulses.learn_lost, &queue.lost);
+    let take_prep = wire("take_prep", 1);
+    // What way `w_way` holds.
+    let displaced = m.delay("displaced", &pick(&c.w.way, &b_words));
+    let prep = prepare(
+        &c,
+        &ctl,
+        (&queue.valid, &queue.data),
+        (&take_prep, &answers.taken, &learn_pop),
+        &displaced.trunc(KEY_BITS),
+    );
+
+    // C0: software and learning first, background at least every fourth time.
+    let pointer = m.reg("place_at", cb, 0);
+    let fruitless = m.reg("fruitless", 10, 0);
+    let armed = m.named("place_armed", !fruitless.all());
+    let points = m.named("place_points", c.used.bit_at(&pointer));
+    let turns = m.reg("turns", 2, 0);
+    let place_last = m.reg("place_last", 1, 0);
+    let in_cam = c.sweep.slot.bit(s.slot - 1);
+    let can_place = m.named("can_place", &points & &armed & !(&c.sweep.active & &in_cam));
+    let background = m.named("background", &can_place | &c.sweep.active);
+    m.assign(
+        &take_prep,
+        c.at(C0) & &prep.ready & !(&background & turns.all()),
+    );
+    let take_back = m.named("take_back", c.at(C0) & &background & !&take_prep);
+    let prefer_place = m.named(
+        "prefer_place",
+        &can_place & !(&c.sweep.active & &place_last),
+    );
+    let take_place = m.named("take_place", &take_back & &prefer_place);
+    let take = m.named("take", &take_prep | &take_back);
+
+    // The shadow of the CAM: key, data, buckets, and the table to try next.
+    let cam_hit = store.compare(m, "engine_cam", &c.w.key);
+    let cam_number = m.named("engine_cam_number", encode(&cam_hit, cb));
+    let host_slot = ctl.index.trunc(s.slot);
+    let slot = m.named(
+        "c0_slot",
+        mux(&prep.ready & &take_prep, &host_slot, &c.sweep.slot),
+    );
+    let in_c0 = mux(&take_place, &pointer, slot.trunc(cb));
+    let c0_number = m.named("c0_number", in_c0);
+    let shadow = m.inst("shadow", &ram::lut(WORD_BITS + 2 * n + 1, 1 << cb));
+    shadow.drive("raddr", mux(c.at(C0), &c0_number, &cam_number));
+    let kept = m.named("shadow_word", shadow.port("rdata"));
+
+    let key_op = m.reg_nr("w_key_op", 1);
+    let searching = m.named("prep_searches", &take_prep & prep.op.le(op::LOOKUP));
+    let slot_op = m.named("c0_slot_op", !&searching & !&take_place);
+    let swept_age = &c.sweep.active & &c.sweep.ageing & prep.age.is_zero();
+    let age = mux(swept_age, lit(2, 1), &prep.age);
+    let stamp = mux(ages(&prep.kind), &age + &c.epoch + 1, &prep.age);
+    let stamp = m.named("prep_stamp", stamp);
+    let slots = (1u64 << (s.slot - 1)) + s.cam as u64;
+    let exists = m.delay("host_slot_exists", &ctl.index.lt(slots));
+    let feedback = c.random.bit(0) ^ c.random.bit(2) ^ c.random.bit(3) ^ c.random.bit(5);
+    let table_slot = !&key_op & !&c.w.in_cam;
+    m.process(|p| {
+        p.if_(c.at(C4) & table_slot, |p| {
+            p.set(&c.w.key, displaced.trunc(KEY_BITS));
+        });
+        p.if_(&take, |p| {
+            let back_op = mux(&take_place, lit(3, op::PLACE), lit(3, op::SWEEP));
+            p.set(&c.w.op, mux(&take_prep, &prep.op, back_op));
+            p.set(&key_op, &searching);
+            p.set(
+                &c.w.key,
+                mux(&searching, &prep.key, kept.slice(0, KEY_BITS)),
+            );
+            let fresh = cat(&[stamp.clone(), prep.kind.clone(), prep.dest.clone()]);
+            p.set(
+                &c.w.data,
+                mux(&searching, fresh, kept.slice(KEY_BITS, DATA_BITS)),
+            );
+            for t in 0..2 {
+                let own = kept.slice(WORD_BITS + n * t as u32, n);
+                let other = mux(&slot_op, slot.slice(3, n), own);
+                p.set(&c.w.bucket[t], mux(&searching, &prep.bucket[t], other));
+            }
+            p.set(&c.w.in_cam, &take_place | (&slot_op & slot.bit(s.slot - 1)));
+            p.set(&c.w.cam_index, &c0_number);
+            let any_way = cat(&[
+                kept.bit(WORD_BITS + 2 * n),
+                c.random.bit(0),
+                c.random.bit(7),
+            ]);
+            p.set(&c.w.way, mux(&take_place, any_way, slot.slice(0, 3)));
+            p.set(&c.w.host, &take_prep & &prep.host);
+            p.set(&c.w.exists, &take_back | &exists);
+            p.set(&c.random, cat(&[feedback, c.random.slice(1, 15)]));
+            p.set(&place_last, &take_place);
+            p.if_(&take_prep, |p| p.set(&turns, &turns + 1));
+            p.else_(|p| p.set(&turns, 0));
+        });
+    });
+
+    // C3, C4: what is there.
+    let hit: Vec<E> = (0..8)
+        .map(|i| {
+            let w = &b_words[i];
+            let same = w.trunc(KEY_BITS).eq(&c.w.key) & w.slice(KEY_BITS, 6).any();
+            m.delay(&format!("engine_hit{i}"), &same)
+        })
+        .collect();
+    let free: Vec<E> = (0..8)
+        .map(|i| {
+            m.delay(
+                &format!("engine_free{i}"),
+                &b_words[i].slice(KEY_BITS, 6).is_zero(),
+            )
+        })
+        .collect();
+    let table_data: Vec<(E, E)> = hit
+        .iter()
+        .zip(&b_words)
+        .map(|(h, w)| (h.clone(), w.slice(KEY_BITS, DATA_BITS)))
+        .collect();
+    let found = Found {
+        key_op,
+        table: m.named("hit_table", any_of(1, &hit)),
+        ways: hit,
+        data: m.named("hit_data", select_onehot(DATA_BITS, &table_data)),
+        cam: m.named("hit_cam", any_of(1, &cam_hit)),
+        cam_number,
+        cam_data: kept.slice(KEY_BITS, DATA_BITS),
+        free,
+        displaced,
+    };
+    let shadow_we = wire("shadow_we", 1);
+    let shadow_word = wire("shadow_wdata", WORD_BITS + 2 * n + 1);
+    let d = decide(
+        &c,
+        &ctl,
+        &found,
+        &answers,
+        &pulses,
+        (&shadow_we, &shadow_word),
+    );
+    shadow
+        .drive("we", &shadow_we)
+        .drive("waddr", &d.cam_index)
+        .drive("wdata", &shadow_word);
+
+    relocation(&c, &d, &pointer, &points, &armed, &fruitless);
+    let age_waits = sweeping(&c, &ctl, &answers);
+    m.process(|p| {
+        p.if_(c.at(CLEAR), |p| {
+            p.set(&clear_at, &clear_at + 1);
+            p.if_(clear_at.bit(n) & clear_at.bit(3), |p| {
+                p.set(&c.state, C0);
+                p.set(&ready, true);
+            });
+        });
+        p.elif(c.at(C0), |p| p.if_(&take, |p| p.set(&c.state, C0 + 1)));
+        p.elif(c.at(C5), |p| p.set(&c.state, C0));
+        p.else_(|p| p.set(&c.state, &c.state + 1));
+        p.set(&c.cam_write.key_now, &c.cam_strobe);
+        p.set(&c.cam_write.data_now, &c.cam_write.key_now);
+    });
+
+    let events = d.events;
+    m.assign(&pulses.event_lost, &events.lost);
+    let idle = m.output_reg("idle", 1, 0);
+    let busy = any_of(
+        1,
+        &[
+            !c.at(C0),
+            take,
+            prep.busy,
+            !&queue.empty,
+            ctl.busy.clone(),
+            age_waits,
+            ctl.age_due.clone(),
+            background,
+            c.ways.any(),
+            c.cam_strobe.clone(),
+            c.cam_write.key_now.clone(),
+            c.cam_write.data_now.clone(),
+            c.used.any() & &armed,
+            !events.empty,
+            d.event_pending,
+            looking,
+        ],
+    );
+    m.assign(&idle, !busy);
+}

@@ -1,0 +1,103 @@
+//! The lookup pipeline: hash, read (2 cycles), compare, select. One lookup a cycle, [`LATENCY`](super::LATENCY) cycles.
+//!
+//! A word that the engine writes in the very cycle in which a lookup reads its address comes out of the block RAM undefined; the pipeline
+//! then compares with the written word itself.
+
+use super::cam::Cam;
+use super::hash::hash;
+use super::{DATA_BITS, KEY_BITS, Size, WORD_BITS, age_of, dest_code};
+use crate::rtl::{E, Module, all_of, any_of, select_onehot};
+
+/// The side of the engine that lookups see.
+pub(super) struct Written {
+    /// Ways written in this cycle, and the bucket of each table.
+    pub ways: E,
+    pub bucket: [E; 2],
+    /// The word: stable for four cycles more.
+    pub word: E,
+    pub epoch: E,
+    pub ready: E,
+}
+
+/// Addresses of port A (known before the tables are built) and what comes back from them.
+pub(super) struct Reads {
+    pub bucket: [E; 2],
+    /// Registered output of each way.
+    pub words: Vec<E>,
+}
+
+/// The first stage: gives the addresses.
+pub(super) fn buckets(m: &Module, s: &Size, key: &E, hash_key: &[E; 2]) -> [E; 2] {
+    [0, 1].map(|t| {
+        let h = hash(m, &format!("lookup_hash{t}"), key, &hash_key[t], s.index);
+        m.delay(&format!("lookup_bucket{t}"), &h)
+    })
+}
+
+/// The other stages. Gives a signal that is set while a lookup is under way.
+pub(super) fn lookup(m: &Module, valid: &E, key: &E, r: &Reads, w: &Written, cam: &Cam) -> E {
+    let mut valids = vec![valid.clone()];
+    let mut key = key.clone();
+    for i in 1..5 {
+        let v = m.reg(&format!("lookup_valid{i}"), 1, 0);
+        m.assign(&v, &valids[i - 1]);
+        valids.push(v);
+        if i < 4 {
+            key = m.delay(&format!("lookup_key{i}"), &key);
+        }
+    }
+    // Stage 1: the address is at the block RAM.
+    let hit: Vec<E> = (0..2)
+        .rev()
+        .map(|t| {
+            let same = r.bucket[t].eq(&w.bucket[t]);
+            same.repl(4) & w.ways.slice(4 * t as u32, 4)
+        })
+        .collect();
+    let stale1 = m.delay("lookup_stale1", &crate::rtl::cat(&hit));
+    let stale = m.delay("lookup_stale2", &stale1);
+    // Stage 3: compare.
+    let mut choices = vec![];
+    for (i, word) in r.words.iter().enumerate() {
+        let hit = word.slice(0, KEY_BITS).eq(&key) & !stale.bit(i as u32);
+        choices.push((
+            m.delay(&format!("lookup_hit{i}"), &hit),
+            m.delay(&format!("lookup_data{i}"), &word.slice(KEY_BITS, DATA_BITS)),
+        ));
+    }
+    let fresh = stale.any() & w.word.slice(0, KEY_BITS).eq(&key);
+    choices.push((
+        m.delay("lookup_hit_fresh", &fresh),
+        m.delay(
+            "lookup_data_fresh",
+            &w.word.slice(KEY_BITS, WORD_BITS - KEY_BITS),
+        ),
+    ));
+    let in_cam = cam.compare(m, "lookup_cam", &key);
+    choices.extend(in_cam.into_iter().zip(cam.data.iter().cloned()));
+    // The epoch as it was when the tables were read.
+    let mut epoch = w.epoch.clone();
+    for i in 0..3 {
+        epoch = m.delay(&format!("lookup_epoch{i}"), &epoch);
+    }
+    // Stage 4: select.
+    let data = m.named("lookup_data", select_onehot(DATA_BITS, &choices));
+    let found = m.output_reg("found_valid", 1, 0);
+    m.assign(&found, &valids[4]);
+    let hit = m.output_reg("found_hit", 1, 0);
+    m.assign(
+        &hit,
+        all_of(&[valids[4].clone(), data.slice(0, 6).any(), w.ready.clone()]),
+    );
+    let outs = [
+        ("found_dest", dest_code(&data.slice(0, 6))),
+        ("found_kind", data.slice(6, 4)),
+        ("found_age", age_of(&data, &epoch)),
+    ];
+    for (name, value) in outs {
+        let o = m.output_reg_nr(name, value.width());
+        m.assign(&o, value);
+    }
+    valids.push(found);
+    any_of(1, &valids)
+}
