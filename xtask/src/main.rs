@@ -4,6 +4,7 @@
 
 mod bench;
 mod debian;
+mod demo;
 mod docs;
 mod lag_vectors;
 mod lint;
@@ -26,6 +27,8 @@ struct Cli {
 enum Task {
     /// Fetch the pinned tools, and check (as root on Debian or Ubuntu: install) the system's packages.
     Setup,
+    /// See the card's main job on a simulated card, with real Linux hosts.
+    Demo(demo::Args),
     /// Set up, then run every test; `.ci/run` calls exactly this.
     Test,
     /// Measure; a table for people, or one JSON object a line.
@@ -41,6 +44,7 @@ fn main() {
     proc::catch_signals();
     let result = match Cli::parse().task {
         Task::Setup => setup::run(),
+        Task::Demo(args) => demo::run(&args),
         Task::Test => test::run(),
         Task::Bench(args) => bench::run(&args),
         Task::Lint(args) => lint::run(&args),

@@ -31,6 +31,11 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
+/// Forgets that a signal came, after it has been acted on; the next one counts again.
+pub fn forget_interrupt() {
+    INTERRUPTED.store(false, Ordering::SeqCst);
+}
+
 /// A command in the workspace's root, with `SMARTNIC_TOOLS` set and no input.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
@@ -91,6 +96,11 @@ impl Guard {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Asks the child, and its group, to end.
+    pub fn terminate(&self) {
+        self.signal(libc::SIGTERM);
     }
 
     fn signal(&self, signal: libc::c_int) {

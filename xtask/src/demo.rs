@@ -1,0 +1,225 @@
+//! `cargo xtask demo`: the card's main job, on a simulated card, with real Linux hosts.
+//!
+//! As root: three hosts in network namespaces of their own, plugged into the card's ports by veth
+//! pairs, the third behind two ports that form a LAG; `smartnicd` in a fourth with its `br0`; a
+//! bridge made with `smartnic-ctl`. The kernels' stacks then ARP, ping and move files through the
+//! Verilated hardware. Nothing outside those namespaces is touched, and they go away at the end.
+//! Without root the same card and bridge work on captures ([`offline`]).
+//!
+//! `--break forward` cuts forwarding in the hardware: pings, and so the command, must fail.
+
+mod card;
+mod frames;
+mod hosts;
+mod netns;
+mod offline;
+mod pcapng;
+mod report;
+mod sys;
+mod traffic;
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::proc::{forget_interrupt, interrupted};
+use crate::setup;
+use card::{Card, Places, Programs, Scratch};
+use hosts::Network;
+use offline::{Act, Wires};
+use traffic::{Host, ping, transfer};
+
+/// See the card work: a bridge over two ports and a LAG, with real hosts.
+#[derive(clap::Args, Default)]
+pub struct Args {
+    /// Break something in the hardware on purpose; the demo must then fail.
+    #[arg(long = "break", value_name = "WHAT")]
+    pub broken: Option<Break>,
+    /// Leave everything up afterwards, until Ctrl-C.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// What can be broken.
+#[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
+pub enum Break {
+    /// The hardware forwards nothing between ports.
+    Forward,
+}
+
+/// Pings from one host to another.
+const PINGS: u16 = 3;
+
+/// The size of a file.
+const FILE_BYTES: usize = 256 << 10;
+
+/// How many flows show the LAG's choice of a member, and how much each carries.
+const FLOWS: u16 = 8;
+const FLOW_BYTES: usize = 4 << 10;
+
+/// The port that files are received on; flows count up from it.
+const SERVICE: u16 = 8000;
+
+/// Runs the demo.
+pub fn run(args: &Args) -> Result<()> {
+    setup::run()?;
+    let programs = card::build()?;
+    let scratch = Scratch::new()?;
+    if setup::is_root() {
+        online(args, &programs, scratch.path())
+    } else {
+        offline(args, &programs, scratch.path())
+    }
+}
+
+/// With real hosts.
+fn online(args: &Args, programs: &Programs, scratch: &Path) -> Result<()> {
+    let start = Instant::now();
+    let network = Network::new()?;
+    println!("{}\n", network.picture());
+    let ports = hosts::PORTS.map(|name| format!("if:{name}"));
+    let places = Places {
+        card: Some(&network.card),
+        host: Some(&network.host),
+    };
+    let card = Card::start(programs, places, &ports, scratch)?;
+    card.make_bridge(args.broken)?;
+    network.plug_host(card::BRIDGE)?;
+    println!("up after {:.1} s", start.elapsed().as_secs_f64());
+
+    let outcome = traffic_through(&network);
+    report::hardware(&card)?;
+    if args.keep {
+        keep(&[network.hints(), card.hints()]);
+    }
+    finish(card, network.hosts()["h3"].address, outcome, start)
+}
+
+/// With captures in place of hosts.
+fn offline(args: &Args, programs: &Programs, scratch: &Path) -> Result<()> {
+    println!("without root: hosts are captures played into the ports; as root they are real\n");
+    let start = Instant::now();
+    let script = offline::script(FILE_BYTES, FLOWS);
+    let mut wires = Wires::new(scratch)?;
+    let places = Places {
+        card: None,
+        host: None,
+    };
+    let card = Card::start(programs, places, &Wires::specs(scratch), scratch)?;
+    offline::write_inputs(&script, &card.outputs)?;
+    card.make_bridge(args.broken)?;
+    println!("up after {:.1} s\n", start.elapsed().as_secs_f64());
+
+    let outcome = play(&mut wires, &script);
+    report::hardware(&card)?;
+    if args.keep {
+        keep(&[card.hints()]);
+    }
+    finish(card, offline::LAG_HOST, outcome, start)
+}
+
+fn play(wires: &mut Wires, script: &[Act]) -> Result<()> {
+    for act in script {
+        let time = wires.play(act)?;
+        let bits: usize = act.steps.iter().map(|step| step.frame.len() * 8).sum();
+        let (frames, seconds) = (act.steps.len(), time.as_secs_f64());
+        println!(
+            "  {}: {frames} frames, {:.2} ms a frame, {:.2} Mb/s",
+            act.name,
+            seconds * 1e3 / frames as f64,
+            bits as f64 / 1e6 / seconds
+        );
+    }
+    wires.verify(script)
+}
+
+/// Ends the programs, shows what they leave, and gives the demo's outcome.
+fn finish(card: Card, behind_lag: Ipv4Addr, outcome: Result<()>, start: Instant) -> Result<()> {
+    let outputs = card.stop()?;
+    let lag = if outcome.is_ok() {
+        report::lag(&outputs, behind_lag)
+    } else {
+        Ok(())
+    };
+    report::files(&outputs);
+    outcome.and(lag)?;
+    println!("\ndemo passed in {:.1} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Pings and files between all hosts; the first that fails is the error.
+fn traffic_through(network: &Network) -> Result<()> {
+    let hosts = network.hosts();
+    println!("\nping, {PINGS} each (ARP first)");
+    let mut lost = String::new();
+    for (from, to) in [
+        ("h1", "h2"),
+        ("h1", "h3"),
+        ("h2", "h3"),
+        ("host", "h1"),
+        ("host", "h3"),
+    ] {
+        let (source, target) = (&hosts[from], &hosts[to]);
+        let pings = source.namespace.run(|| ping(target.address, PINGS))?;
+        let line = match pings.summary_ms() {
+            Some([min, mean, max]) => format!("rtt {min:.2} / {mean:.2} / {max:.2} ms"),
+            None => "no reply".to_owned(),
+        };
+        println!(
+            "  {from:<4} -> {to:<4} {} of {} replies, {line}",
+            pings.received, pings.sent
+        );
+        if pings.received < pings.sent {
+            let _ = write!(lost, " {from}->{to}");
+        }
+        if pings.received == 0 {
+            break;
+        }
+    }
+    if !lost.is_empty() {
+        bail!("pings were lost:{lost}");
+    }
+
+    println!("\nh1's neighbours, by ARP\n{}", network.neighbours("h1")?);
+
+    println!("file of {} KiB over TCP", FILE_BYTES >> 10);
+    for (from, to) in [
+        ("h1", "h2"),
+        ("h2", "h3"),
+        ("h3", "h1"),
+        ("host", "h1"),
+        ("h3", "host"),
+    ] {
+        let done = transfer(&hosts[from], &hosts[to], (4000, SERVICE), FILE_BYTES)?;
+        println!(
+            "  {from:<4} -> {to:<4} whole, {:.2} s, {:.2} Mb/s",
+            done.time.as_secs_f64(),
+            done.megabits_per_second()
+        );
+    }
+    lag_flows(&hosts["h1"], &hosts["h3"])
+}
+
+/// Some flows to the host behind the LAG, on ports one apart.
+fn lag_flows(from: &Host, to: &Host) -> Result<()> {
+    for flow in 0..FLOWS {
+        let ports = (hosts::FLOW_SOURCE + flow, SERVICE + 1 + flow);
+        transfer(from, to, ports, FLOW_BYTES).context("a flow through the LAG")?;
+    }
+    Ok(())
+}
+
+/// Waits for Ctrl-C, and says what can be tried meanwhile.
+fn keep(hints: &[String]) {
+    println!(
+        "\nleft up until Ctrl-C; in another shell:\n{}",
+        hints.join("\n")
+    );
+    while !interrupted() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    forget_interrupt();
+}

@@ -1,0 +1,221 @@
+//! The card's three programs: the simulator, the daemon and the command line.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::Break;
+use super::netns::Namespace;
+use crate::paths;
+use crate::proc::{Guard, capture, cargo, command, minutes, run, tail};
+
+/// The bridge, and the daemon's TAP.
+pub const BRIDGE: &str = "br0";
+
+/// The group of ports 3 and 4.
+pub const LAG: &str = "lag0";
+
+/// How long a program may take until it serves its socket, and until it has ended.
+const STARTUP: Duration = Duration::from_secs(60);
+const ENDING: Duration = Duration::from_secs(20);
+
+/// Where the programs lie.
+pub struct Programs {
+    sim: PathBuf,
+    daemon: PathBuf,
+    ctl: PathBuf,
+}
+
+/// Builds the three programs, and the model of the hardware.
+pub fn build() -> Result<Programs> {
+    let packages = ["-p", "smartnic-sim", "-p", "smartnic-driver"];
+    run(
+        cargo().args(["build", "--quiet", "--bins"]).args(packages),
+        minutes(20),
+    )?;
+    let bin = |name: &str| paths::target().join("debug").join(name);
+    Ok(Programs {
+        sim: bin("smartnic-sim"),
+        daemon: bin("smartnicd"),
+        ctl: bin("smartnic-ctl"),
+    })
+}
+
+/// Where a card and its daemon run: namespaces as root, nowhere special otherwise.
+#[derive(Clone, Copy)]
+pub struct Places<'a> {
+    /// The simulator's, where the far ends of the cables are.
+    pub card: Option<&'a Namespace>,
+    /// The daemon's, where its TAP is.
+    pub host: Option<&'a Namespace>,
+}
+
+/// A folder that goes away with the value: sockets, whose paths must be short.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Makes an empty one.
+    pub fn new() -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("smartnic-demo-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A leftover folder of sockets harms nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running card: simulator and daemon. Dropping it ends both, the daemon first.
+pub struct Card {
+    daemon: Guard,
+    sim: Guard,
+    control: PathBuf,
+    ctl: PathBuf,
+    /// Captures, wave and logs.
+    pub outputs: PathBuf,
+}
+
+impl Card {
+    /// Starts the simulator with these things plugged into its ports, and the daemon on it.
+    pub fn start(
+        programs: &Programs,
+        places: Places,
+        ports: &[String],
+        scratch: &Path,
+    ) -> Result<Self> {
+        let outputs = paths::target().join("demo");
+        fs::create_dir_all(&outputs)?;
+        let (device, control) = (scratch.join("card.sock"), scratch.join("ctl.sock"));
+        let mut sim = at(places.card, &programs.sim);
+        sim.arg("--socket")
+            .arg(&device)
+            .arg("--capture")
+            .arg(&outputs);
+        sim.arg("--wave").arg(outputs.join("card.fst"));
+        for spec in ports {
+            sim.args(["--port", spec]);
+        }
+        let log = outputs.join("smartnic-sim.log");
+        let mut sim = spawn(&mut sim, &log)?;
+        serves(&mut sim, &device, &log)?;
+        let mut daemon = at(places.host, &programs.daemon);
+        daemon
+            .arg("--device")
+            .arg(format!("vfio-user:{}", device.display()));
+        daemon.arg("--socket").arg(&control);
+        let log = outputs.join("smartnicd.log");
+        let mut daemon = spawn(&mut daemon, &log)?;
+        serves(&mut daemon, &control, &log)?;
+        Ok(Self {
+            daemon,
+            sim,
+            control,
+            ctl: programs.ctl.clone(),
+            outputs,
+        })
+    }
+
+    fn ctl_command(&self, args: &[&str]) -> Command {
+        let mut ctl = command(&self.ctl);
+        ctl.arg("--socket").arg(&self.control).args(args);
+        ctl
+    }
+
+    /// Runs `smartnic-ctl` and returns what it printed.
+    pub fn ctl(&self, args: &[&str]) -> Result<String> {
+        capture(&mut self.ctl_command(args), minutes(1))
+    }
+
+    /// The bridge over port 1, port 2 and the LAG of ports 3 and 4, as a user types it.
+    pub fn make_bridge(&self, broken: Option<Break>) -> Result<()> {
+        let mut lines = vec![
+            format!("link add {BRIDGE} type bridge"),
+            format!("link add {LAG} type lag xmit_hash_policy layer3+4"),
+        ];
+        lines.extend(["p3", "p4"].map(|port| format!("link set {port} master {LAG}")));
+        lines.extend(["p1", "p2", LAG].map(|port| format!("link set {port} master {BRIDGE}")));
+        lines.push(format!("link set {BRIDGE} up"));
+        if broken == Some(Break::Forward) {
+            lines.push("dev set forward off".to_owned());
+        }
+        for line in lines {
+            println!("$ smartnic-ctl {line}");
+            self.ctl(&line.split_whitespace().collect::<Vec<_>>())?;
+        }
+        Ok(())
+    }
+
+    /// Ends daemon and simulator in good order, so that captures and wave are whole.
+    pub fn stop(mut self) -> Result<PathBuf> {
+        for (name, guard) in [
+            ("smartnicd", &mut self.daemon),
+            ("smartnic-sim", &mut self.sim),
+        ] {
+            guard.terminate();
+            if guard.wait(ENDING)?.is_none() {
+                bail!(
+                    "{name} did not end within {} s of SIGTERM",
+                    ENDING.as_secs()
+                );
+            }
+        }
+        Ok(self.outputs.clone())
+    }
+
+    /// Commands to try while it is up.
+    pub fn hints(&self) -> String {
+        format!(
+            "  {} --socket {} fdb show",
+            self.ctl.display(),
+            self.control.display()
+        )
+    }
+}
+
+/// A command in a namespace, if there is one.
+fn at(namespace: Option<&Namespace>, program: &Path) -> Command {
+    namespace.map_or_else(|| command(program), |namespace| namespace.command(program))
+}
+
+fn spawn(command: &mut Command, log: &Path) -> Result<Guard> {
+    let file = File::create(log)?;
+    Guard::spawn(command.stdout(file.try_clone()?).stderr(file))
+}
+
+/// Waits until a program accepts connections; if it ends instead, its log says why.
+fn serves(guard: &mut Guard, socket: &Path, log: &Path) -> Result<()> {
+    let start = Instant::now();
+    while !socket.exists() {
+        let said = || tail(&fs::read_to_string(log).unwrap_or_default(), 15);
+        if let Some(status) = guard.wait(Duration::from_millis(20))? {
+            bail!(
+                "it ended at once ({status}); {} says:\n{}",
+                log.display(),
+                said()
+            );
+        }
+        if start.elapsed() > STARTUP {
+            bail!(
+                "no {} after {} s; {} says:\n{}",
+                socket.display(),
+                STARTUP.as_secs(),
+                log.display(),
+                said()
+            );
+        }
+    }
+    Ok(())
+}

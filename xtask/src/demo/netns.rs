@@ -1,0 +1,342 @@
+//! Network namespaces, veth pairs and what is in them, by iproute2, with clean-up by `Drop`.
+//!
+//! Everything that a [`Lab`] makes lives in namespaces whose names start with its prefix; nothing of
+//! the host's own network is touched. Deleting a namespace takes its interfaces away, so dropping
+//! the lab (at the end, on an error, after Ctrl-C) leaves nothing behind. What an earlier run left
+//! because it was killed outright is removed first, unless somebody still uses it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::sys::{self, Offload};
+use crate::paths;
+use crate::proc::{capture, command, minutes};
+
+/// Where iproute2 keeps named namespaces.
+const NAMED: &str = "/run/netns";
+
+/// A set of namespaces that goes away together.
+pub struct Lab {
+    prefix: String,
+    namespaces: Vec<Namespace>,
+}
+
+/// One network namespace.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    name: String,
+}
+
+/// An interface in a namespace.
+pub type Place<'a> = (&'a Namespace, &'a str);
+
+fn ip(args: &[&str]) -> Result<String> {
+    let program =
+        paths::which("ip").context("iproute2's `ip` is missing; run `cargo xtask setup`")?;
+    capture(command(program).args(args), minutes(1))
+}
+
+impl Lab {
+    /// An empty lab; leftovers under the same prefix are removed.
+    pub fn new(prefix: &str) -> Result<Self> {
+        let mut leftovers = Vec::new();
+        for entry in fs::read_dir(NAMED).into_iter().flatten() {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if name
+                .strip_prefix(prefix)
+                .is_some_and(|rest| rest.starts_with('-'))
+            {
+                leftovers.push(name);
+            }
+        }
+        for name in &leftovers {
+            let users = ip(&["netns", "pids", name])?;
+            if !users.trim().is_empty() {
+                let users = users.split_whitespace().collect::<Vec<_>>().join(", ");
+                bail!("namespace {name} is in use by process {users}: another demo runs");
+            }
+        }
+        for name in &leftovers {
+            ip(&["netns", "del", name])?;
+        }
+        Ok(Self {
+            prefix: prefix.to_owned(),
+            namespaces: Vec::new(),
+        })
+    }
+
+    /// Makes a namespace, with its loopback up and without IPv6 of its own accord on new interfaces.
+    pub fn namespace(&mut self, name: &str) -> Result<Namespace> {
+        let namespace = Namespace {
+            name: format!("{}-{name}", self.prefix),
+        };
+        ip(&["netns", "add", &namespace.name])?;
+        self.namespaces.push(namespace.clone());
+        namespace.sysctl("net/ipv6/conf/default/disable_ipv6", "1")?;
+        namespace.up("lo")?;
+        Ok(namespace)
+    }
+
+    /// Makes a veth pair between two namespaces, both ends up and without offloads: what one end
+    /// sends is then what a wire would carry.
+    pub fn veth(&self, one: Place, other: Place) -> Result<()> {
+        ip(&[
+            "link",
+            "add",
+            "name",
+            one.1,
+            "netns",
+            &one.0.name,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            other.1,
+            "netns",
+            &other.0.name,
+        ])?;
+        for (namespace, interface) in [one, other] {
+            namespace.offloads_off(interface)?;
+            namespace.up(interface)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for namespace in self.namespaces.drain(..).rev() {
+            // Not by `ip()`, which gives up when interrupted: this runs after Ctrl-C too. There is
+            // nothing to do about a failure but to say so; the next run tries again.
+            let program = paths::which("ip").unwrap_or_else(|| PathBuf::from("ip"));
+            let status = command(program)
+                .args(["netns", "del", &namespace.name])
+                .status();
+            if !status.is_ok_and(|status| status.success()) {
+                eprintln!("warning: namespace {} could not be removed", namespace.name);
+            }
+        }
+    }
+}
+
+impl Namespace {
+    /// Its whole name, as `ip netns exec` takes it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A command that runs inside.
+    pub fn command(&self, program: &Path) -> Command {
+        let ip = paths::which("ip").unwrap_or_else(|| PathBuf::from("ip"));
+        let mut inside = command(ip);
+        inside.args(["netns", "exec", &self.name]).arg(program);
+        inside
+    }
+
+    /// Runs something on a thread of its own inside; sockets that it makes stay inside.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        let file = Path::new(NAMED).join(&self.name);
+        let namespace = File::open(&file).with_context(|| format!("namespace {}", self.name))?;
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                sys::enter_network(&namespace)
+                    .with_context(|| format!("entering {}", self.name))?;
+                work()
+            });
+            inside
+                .join()
+                .unwrap_or_else(|_| bail!("work in namespace {} panicked", self.name))
+        })
+    }
+
+    fn link(&self, args: &[&str]) -> Result<()> {
+        ip(&[&["-n", &self.name, "link"], args].concat()).map(drop)
+    }
+
+    /// Sets an interface up.
+    pub fn up(&self, interface: &str) -> Result<()> {
+        self.link(&["set", "dev", interface, "up"])
+    }
+
+    /// Gives an interface an address, with its prefix length.
+    pub fn address(&self, interface: &str, address: &str) -> Result<()> {
+        ip(&[
+            "-n", &self.name, "address", "add", address, "dev", interface,
+        ])
+        .map(drop)
+    }
+
+    /// Sets a kernel parameter of the namespace, by its path below `/proc/sys`.
+    pub fn sysctl(&self, name: &str, value: &str) -> Result<()> {
+        self.run(|| {
+            fs::write(Path::new("/proc/sys").join(name), value)
+                .with_context(|| format!("{name}={value}"))
+        })
+    }
+
+    /// Turns off what lets an interface send or receive anything but frames as on a wire.
+    pub fn offloads_off(&self, interface: &str) -> Result<()> {
+        use Offload::{Merging, ScatterGather, Segmentation, TcpSegmentation, TransmitChecksum};
+        self.run(|| {
+            for offload in [
+                TcpSegmentation,
+                Segmentation,
+                Merging,
+                ScatterGather,
+                TransmitChecksum,
+            ] {
+                sys::offload_off(interface, offload)
+                    .with_context(|| format!("offloads of {interface}"))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Joins two interfaces of this namespace to one link and says by what: a kernel bond that
+    /// hashes over layers 3 and 4, or, where the kernel has no bonding, a bridge whose two ports
+    /// do not forward to each other.
+    pub fn aggregate(&self, name: &str, members: [&str; 2]) -> Result<Aggregate> {
+        let bond = [
+            "add",
+            "name",
+            name,
+            "type",
+            "bond",
+            "mode",
+            "balance-xor",
+            "xmit_hash_policy",
+            "layer3+4",
+        ];
+        let kind = match self.link(&bond) {
+            Ok(()) => Aggregate::Bond,
+            Err(_) => {
+                // The bridge forgets no address while the demo runs, and starts to forward at once.
+                self.link(&[
+                    "add",
+                    "name",
+                    name,
+                    "type",
+                    "bridge",
+                    "stp_state",
+                    "0",
+                    "mcast_snooping",
+                    "0",
+                ])?;
+                Aggregate::IsolatedBridge
+            }
+        };
+        for member in members {
+            if kind == Aggregate::Bond {
+                // A bond takes only interfaces that are down.
+                self.link(&["set", "dev", member, "down"])?;
+            }
+            self.link(&["set", "dev", member, "master", name])?;
+            if kind == Aggregate::IsolatedBridge {
+                self.link(&[
+                    "set",
+                    "dev",
+                    member,
+                    "type",
+                    "bridge_slave",
+                    "isolated",
+                    "on",
+                ])?;
+            }
+            self.up(member)?;
+        }
+        self.offloads_off(name)?;
+        self.up(name)?;
+        Ok(kind)
+    }
+
+    /// The neighbours that the kernel resolved, as `ip neigh` shows them.
+    pub fn neighbours(&self) -> Result<String> {
+        ip(&["-n", &self.name, "neigh", "show"])
+    }
+}
+
+/// How the far end of a LAG is made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Aggregate {
+    /// The kernel's bonding driver.
+    Bond,
+    /// A bridge with isolated ports: the kernel has no bonding.
+    IsolatedBridge,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(prefix: &str) -> usize {
+        let entries = fs::read_dir(NAMED)
+            .into_iter()
+            .flatten()
+            .filter_map(Result::ok);
+        entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+            .count()
+    }
+
+    /// Namespaces need root; without it, `cargo xtask demo` uses captures, and this has no subject.
+    fn root() -> bool {
+        crate::setup::is_root() && paths::which("ip").is_some()
+    }
+
+    #[test]
+    fn a_lab_leaves_nothing_behind_even_after_an_error() {
+        if !root() {
+            return;
+        }
+        let prefix = format!("snta{}", std::process::id());
+        let failed: Result<()> = (|| {
+            let mut lab = Lab::new(&prefix)?;
+            let one = lab.namespace("one")?;
+            let two = lab.namespace("two")?;
+            lab.veth((&one, "eth0"), (&two, "eth0"))?;
+            assert_eq!(names(&prefix), 2);
+            lab.veth((&one, "eth0"), (&two, "eth1"))
+        })();
+        assert!(failed.is_err(), "the name eth0 was taken");
+        assert_eq!(names(&prefix), 0);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed() {
+        if !root() {
+            return;
+        }
+        let prefix = format!("sntb{}", std::process::id());
+        let mut lab = Lab::new(&prefix).unwrap();
+        lab.namespace("old").unwrap();
+        std::mem::forget(lab);
+        assert_eq!(names(&prefix), 1);
+        let lab = Lab::new(&prefix).unwrap();
+        assert_eq!(names(&prefix), 0);
+        drop(lab);
+    }
+
+    #[test]
+    fn both_ends_of_an_aggregate_talk() {
+        if !root() {
+            return;
+        }
+        let prefix = format!("sntc{}", std::process::id());
+        let mut lab = Lab::new(&prefix).unwrap();
+        let (one, two) = (lab.namespace("one").unwrap(), lab.namespace("two").unwrap());
+        for link in ["a", "b"] {
+            lab.veth((&one, link), (&two, link)).unwrap();
+        }
+        one.aggregate("lag0", ["a", "b"]).unwrap();
+        // The other end uses one of the two links, as a switch would for one flow.
+        two.address("a", "10.9.0.2/24").unwrap();
+        one.address("lag0", "10.9.0.1/24").unwrap();
+        let reply = one.run(|| super::super::traffic::ping("10.9.0.2".parse()?, 3));
+        let reply = reply.unwrap();
+        assert_eq!(reply.received, 3);
+        assert!(one.neighbours().unwrap().contains("10.9.0.2"));
+    }
+}
