@@ -9,6 +9,8 @@ use crate::rtl::{E, lit, mux};
 /// Moves the pointer to the entry of the CAM that is placed next. It stays on one slot while exchanges go on there (16 at most, so
 /// that one hopeless entry does not hold up the others), and looks for the next entry otherwise. `fruitless` counts exchanges since something found a
 /// place.
+///
+/// Gives whether the entry that was just displaced may be placed at once, if nothing else waits.
 pub(super) fn relocation(
     c: &Core,
     d: &Decision,
@@ -16,7 +18,7 @@ pub(super) fn relocation(
     points: &E,
     armed: &E,
     fruitless: &E,
-) {
+) -> E {
     let m = &c.m;
     let chain = m.reg("place_chain", 4, 0);
     let next = m.named(
@@ -38,9 +40,10 @@ pub(super) fn relocation(
             p.if_(chain.all(), |p| p.set(pointer, &next));
         });
         p.if_(&d.placed, |p| p.set(&chain, 0));
-        p.if_(&d.exchanged, |p| p.set(fruitless, fruitless + 1));
+        p.if_(&d.exchanged & armed, |p| p.set(fruitless, fruitless + 1));
         p.elif(&d.to_cam | &d.placed | &d.gone, |p| p.set(fruitless, 0));
     });
+    m.named("place_again", &d.exchanged & armed & !chain.all())
 }
 
 /// Starts and steps sweeps. Gives whether one waits.

@@ -35,8 +35,9 @@ pub(super) struct Decision {
     pub event_pending: E,
 }
 
-/// The first free way of the preferred table, one-hot over both.
-fn choose(free: &[E], prefer: &E) -> E {
+/// The first free way in the bucket that has more of them, the first table's if both have as many (as unequal as that, the
+/// tables fill further than by turns); one-hot.
+fn choose(free: &[E]) -> E {
     let first = |f: &[E]| -> Vec<E> {
         (0..4)
             .map(|i| {
@@ -46,8 +47,8 @@ fn choose(free: &[E], prefer: &E) -> E {
             })
             .collect()
     };
-    let any = [any_of(1, &free[..4]), any_of(1, &free[4..])];
-    let second = &any[1] & (prefer | !&any[0]);
+    let count = |f: &[E]| f[1..].iter().fold(f[0].zext(3), |n, b| n + b.zext(3));
+    let second = count(&free[4..]).gt(count(&free[..4]));
     let mut all: Vec<E> = first(&free[..4]).iter().map(|e| e & !&second).collect();
     all.extend(first(&free[4..]).iter().map(|e| e & &second));
     all.reverse();
@@ -100,7 +101,7 @@ fn entry(c: &Core, f: &Found) -> Entry {
             });
             p.if_(&f.key_op & &f.table, |p| p.set(&e.ways, cat(&hit_ways)));
             p.elif((&f.key_op | place) & &room, |p| {
-                p.set(&e.ways, choose(&f.free, &c.random.bit(4)));
+                p.set(&e.ways, choose(&f.free));
             });
             p.else_(|p| p.set(&e.ways, w.way.decode(8)));
         });

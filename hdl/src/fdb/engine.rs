@@ -9,6 +9,8 @@
 //! | C4 | select; hash of a displaced entry for its other table |
 //! | C5 | decide; shadow of the CAM is written |
 //! | C0 | tables are written; events, counters, result |
+//!
+//! An entry that was displaced goes on to its other table at once if no request waits: from C5 to C1, 5 cycles a move.
 
 use super::background::{relocation, sweeping};
 use super::cam::{CamWrite, cam, encode, lowest_free};
@@ -363,6 +365,57 @@ pub(super) fn build(m: &Module, s: &Size) {
     let exists = m.delay("host_slot_exists", &ctl.index.lt(slots));
     let feedback = c.random.bit(0) ^ c.random.bit(2) ^ c.random.bit(3) ^ c.random.bit(5);
     let table_slot = !&key_op & !&c.w.in_cam;
+    // C3, C4: what is there.
+    let hit: Vec<E> = (0..8)
+        .map(|i| {
+            let w = &b_words[i];
+            let same = w.trunc(KEY_BITS).eq(&c.w.key) & w.slice(KEY_BITS, 6).any();
+            m.delay(&format!("engine_hit{i}"), &same)
+        })
+        .collect();
+    let free: Vec<E> = (0..8)
+        .map(|i| {
+            m.delay(
+                &format!("engine_free{i}"),
+                &b_words[i].slice(KEY_BITS, 6).is_zero(),
+            )
+        })
+        .collect();
+    let table_data: Vec<(E, E)> = hit
+        .iter()
+        .zip(&b_words)
+        .map(|(h, w)| (h.clone(), w.slice(KEY_BITS, DATA_BITS)))
+        .collect();
+    let found = Found {
+        key_op: key_op.clone(),
+        table: m.named("hit_table", any_of(1, &hit)),
+        ways: hit,
+        data: m.named("hit_data", select_onehot(DATA_BITS, &table_data)),
+        cam: m.named("hit_cam", any_of(1, &cam_hit)),
+        cam_number,
+        cam_data: kept.slice(KEY_BITS, DATA_BITS),
+        free,
+        displaced: displaced.clone(),
+    };
+    let shadow_we = wire("shadow_we", 1);
+    let shadow_word = wire("shadow_wdata", WORD_BITS + 2 * n + 1);
+    let d = decide(
+        &c,
+        &ctl,
+        &found,
+        &answers,
+        &pulses,
+        (&shadow_we, &shadow_word),
+    );
+    shadow
+        .drive("we", &shadow_we)
+        .drive("waddr", &d.cam_index)
+        .drive("wdata", &shadow_word);
+
+    let again = relocation(&c, &d, &pointer, &points, &armed, &fruitless);
+    let last_slots = &c.sweep.active & &in_cam;
+    let again = m.named("again", again & !&prep.ready & !last_slots);
+    let age_waits = sweeping(&c, &ctl, &answers);
     m.process(|p| {
         p.if_(c.at(C4) & table_slot, |p| {
             p.set(&c.w.key, displaced.trunc(KEY_BITS));
@@ -395,62 +448,32 @@ pub(super) fn build(m: &Module, s: &Size) {
             p.set(&c.w.way, mux(&take_place, any_way, slot.slice(0, 3)));
             p.set(&c.w.host, &take_prep & &prep.host);
             p.set(&c.w.exists, &take_back | &exists);
-            p.set(&c.random, cat(&[feedback, c.random.slice(1, 15)]));
+            p.set(&c.random, cat(&[feedback.clone(), c.random.slice(1, 15)]));
             p.set(&place_last, &take_place);
             p.if_(&take_prep, |p| p.set(&turns, &turns + 1));
             p.else_(|p| p.set(&turns, 0));
         });
+        // The displaced entry goes on at once. The write of this exchange comes with the next read: to the same bucket.
+        p.if_(&again, |p| {
+            p.set(&c.w.key, displaced.trunc(KEY_BITS));
+            p.set(&c.w.data, displaced.slice(KEY_BITS, DATA_BITS));
+            for t in 0..2 {
+                let here = if t == 1 {
+                    !c.w.way.bit(2)
+                } else {
+                    c.w.way.bit(2)
+                };
+                p.if_(here, |p| p.set(&c.w.bucket[t], &c.other_bucket));
+            }
+            p.set(
+                &c.w.way,
+                cat(&[!c.w.way.bit(2), c.random.bit(0), c.random.bit(7)]),
+            );
+            p.set(&c.random, cat(&[feedback.clone(), c.random.slice(1, 15)]));
+            p.set(&turns, 0);
+        });
     });
 
-    // C3, C4: what is there.
-    let hit: Vec<E> = (0..8)
-        .map(|i| {
-            let w = &b_words[i];
-            let same = w.trunc(KEY_BITS).eq(&c.w.key) & w.slice(KEY_BITS, 6).any();
-            m.delay(&format!("engine_hit{i}"), &same)
-        })
-        .collect();
-    let free: Vec<E> = (0..8)
-        .map(|i| {
-            m.delay(
-                &format!("engine_free{i}"),
-                &b_words[i].slice(KEY_BITS, 6).is_zero(),
-            )
-        })
-        .collect();
-    let table_data: Vec<(E, E)> = hit
-        .iter()
-        .zip(&b_words)
-        .map(|(h, w)| (h.clone(), w.slice(KEY_BITS, DATA_BITS)))
-        .collect();
-    let found = Found {
-        key_op,
-        table: m.named("hit_table", any_of(1, &hit)),
-        ways: hit,
-        data: m.named("hit_data", select_onehot(DATA_BITS, &table_data)),
-        cam: m.named("hit_cam", any_of(1, &cam_hit)),
-        cam_number,
-        cam_data: kept.slice(KEY_BITS, DATA_BITS),
-        free,
-        displaced,
-    };
-    let shadow_we = wire("shadow_we", 1);
-    let shadow_word = wire("shadow_wdata", WORD_BITS + 2 * n + 1);
-    let d = decide(
-        &c,
-        &ctl,
-        &found,
-        &answers,
-        &pulses,
-        (&shadow_we, &shadow_word),
-    );
-    shadow
-        .drive("we", &shadow_we)
-        .drive("waddr", &d.cam_index)
-        .drive("wdata", &shadow_word);
-
-    relocation(&c, &d, &pointer, &points, &armed, &fruitless);
-    let age_waits = sweeping(&c, &ctl, &answers);
     m.process(|p| {
         p.if_(c.at(CLEAR), |p| {
             p.set(&clear_at, &clear_at + 1);
@@ -460,7 +483,9 @@ pub(super) fn build(m: &Module, s: &Size) {
             });
         });
         p.elif(c.at(C0), |p| p.if_(&take, |p| p.set(&c.state, C0 + 1)));
-        p.elif(c.at(C5), |p| p.set(&c.state, C0));
+        p.elif(c.at(C5), |p| {
+            p.set(&c.state, mux(&again, lit(3, C0 + 1), lit(3, C0)));
+        });
         p.else_(|p| p.set(&c.state, &c.state + 1));
         p.set(&c.cam_write.key_now, &c.cam_strobe);
         p.set(&c.cam_write.data_now, &c.cam_write.key_now);
