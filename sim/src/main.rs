@@ -110,7 +110,7 @@ fn settings(cli: &Cli) -> CardSettings {
         model: Options {
             trace: cli.wave.is_some(),
             opt,
-            lint: false,
+            ..Options::default()
         },
         ..CardSettings::default()
     };

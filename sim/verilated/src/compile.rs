@@ -14,15 +14,10 @@ use std::process::Command;
 /// The only warnings that are waived: the generator relies on Verilog's width rules, leaves ports of
 /// generic blocks unused, and its one-struct-per-interface nets look like loops to Verilator.
 const WAIVED: [&str; 3] = ["-Wno-WIDTH", "-Wno-UNUSED", "-Wno-UNOPTFLAT"];
-const VERILATE: [&str; 7] = [
-    "-O3",
-    "--x-assign",
-    "fast",
-    "--x-initial",
-    "fast",
-    "--noassert",
-    "--no-timing",
-];
+const VERILATE: [&str; 3] = ["-O3", "--noassert", "--no-timing"];
+/// How bits that nobody has set are chosen.
+const ZEROES: [&str; 4] = ["--x-assign", "fast", "--x-initial", "fast"];
+const RANDOM: [&str; 4] = ["--x-assign", "unique", "--x-initial", "unique"];
 /// Bytes of generated C++ in one translation unit: enough to share the headers' cost, small enough
 /// for the compiler's memory.
 const UNIT_BYTES: u64 = 1 << 20;
@@ -30,9 +25,17 @@ const UNIT_BYTES: u64 = 1 << 20;
 /// Builds the design (or finds it built) and returns the shared object.
 pub fn shared_object(design: &Design, options: &Options) -> Result<PathBuf, Error> {
     design.check()?;
+    // The seed is chosen when a model is loaded.
+    let options = &Options {
+        random: options.random.map(|_| 0),
+        ..*options
+    };
     let tools = Tools::find()?;
     let shim = shim::source(design, options.trace);
-    let flags = format!("{VERILATE:?} {WAIVED:?} {:?}", cxx_flags(options, tools));
+    let flags = format!(
+        "{VERILATE:?} {ZEROES:?} {RANDOM:?} {WAIVED:?} {:?}",
+        cxx_flags(options, tools)
+    );
     let key = cache::model_key(design, options, tools, &shim, &flags);
     let name = format!("{}-{key}", design.top);
     let folder = cache::entry(&name, |folder| build(design, options, tools, &shim, folder))?;
@@ -71,10 +74,16 @@ fn build(
     }
     let class = shim::class(design);
     let trace: &[&str] = if options.trace { &["--trace-fst"] } else { &[] };
+    let unset = if options.random.is_some() {
+        RANDOM
+    } else {
+        ZEROES
+    };
     let cc = ["--cc", "--Mdir", "cpp", "--prefix", &class];
     let args = cc
         .into_iter()
         .chain(VERILATE)
+        .chain(unset)
         .chain(WAIVED)
         .chain(trace.iter().copied());
     verilator(design, tools, folder, args, &files)?;

@@ -81,6 +81,10 @@ pub struct Options {
     pub opt: Opt,
     /// Lint with `verilator --lint-only -Wall` first; only WIDTH, UNUSED and UNOPTFLAT are waived.
     pub lint: bool,
+    /// Powers registers and memories without an initial value up with random bits of this seed (not
+    /// 0) instead of zeroes: what hardware does, and what finds a missing reset. A model of its own,
+    /// somewhat slower; the seed does not matter for the cache.
+    pub random: Option<u64>,
 }
 
 impl Design {

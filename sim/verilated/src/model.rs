@@ -23,7 +23,7 @@ pub struct InputId(Slot);
 #[derive(Clone, Copy, Debug)]
 pub struct OutputId(Slot);
 
-type New = unsafe extern "C" fn() -> *mut c_void;
+type New = unsafe extern "C" fn(u32) -> *mut c_void;
 type Delete = unsafe extern "C" fn(*mut c_void);
 type Text = unsafe extern "C" fn(*mut c_void) -> *const c_char;
 type Eval = unsafe extern "C" fn(*mut c_void, *const u32, *mut u32) -> c_int;
@@ -88,7 +88,8 @@ fn layout<'a>(ports: impl Iterator<Item = &'a Port>) -> (HashMap<String, Slot>, 
 
 impl Model {
     /// Builds the design, or finds it in the cache, and loads a fresh instance: all inputs and clocks
-    /// 0, no edge yet, outputs settled.
+    /// 0, no edge yet, outputs settled; registers and memories without an initial value are 0, or
+    /// random with [`Options::random`].
     pub fn build(design: &Design, options: &Options) -> Result<Model, Error> {
         let path = compile::shared_object(design, options)?;
         let fail = |source| Error::Load {
@@ -110,8 +111,12 @@ impl Model {
             };
             (*library.get::<New>(b"sn_new").map_err(fail)?, functions)
         };
-        // SAFETY: `sn_new` takes nothing and returns an owned shim or null.
-        let shim = unsafe { new() };
+        // Verilator's seeds have 31 bits and 0 means none.
+        let seed = options
+            .random
+            .map_or(0, |s| ((s ^ s >> 32) as u32 & 0x7fff_ffff).max(1));
+        // SAFETY: `sn_new` takes any number and returns an owned shim or null.
+        let shim = unsafe { new(seed) };
         if shim.is_null() {
             let problem = "its model cannot be constructed".into();
             return Err(Error::Design {

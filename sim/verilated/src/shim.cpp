@@ -64,9 +64,14 @@ int guarded(Shim& shim, F body) {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-EXPORT void* sn_new() {
+// A seed other than 0 powers up what has no initial value with random bits.
+EXPORT void* sn_new(uint32_t seed) {
     try {
         auto shim = std::make_unique<Shim>();
+        if (seed) {
+            shim->context.randReset(2);
+            shim->context.randSeed(static_cast<int>(seed & 0x7fffffffu));
+        }
         shim->context.timeunit(-12);
         shim->context.timeprecision(-12);
 #if @TRACE@

@@ -122,6 +122,25 @@ fn ports_of_every_width_pass_whole_and_only_their_bits() {
 }
 
 #[test]
+fn what_has_no_initial_value_powers_up_at_random() {
+    let wide = |random| {
+        let model = Model::build(&design(), &Options { random, ..quick() }).unwrap();
+        // The stage's register has no initial value, the counters have.
+        assert_eq!((model.peek("a"), model.peek("b")), (0, 0));
+        model.peek("wide_out")
+    };
+    assert_eq!(wide(None), 0);
+    let values = [1, 2, 3, 1 << 40].map(|seed| wide(Some(seed)));
+    assert_eq!(
+        values,
+        [1, 2, 3, 1 << 40].map(|seed| wide(Some(seed))),
+        "by the seed alone"
+    );
+    let different: std::collections::HashSet<_> = values.into_iter().collect();
+    assert!(different.len() >= 3, "{values:x?}");
+}
+
+#[test]
 fn instances_are_independent_and_move_between_threads() {
     let threads: Vec<_> = (1..=4u64)
         .map(|n| {
