@@ -2,7 +2,7 @@
 
 use crate::params::Params;
 use crate::rtl::Module;
-use crate::{control, forward, lag, mac, parser, pcie, stats};
+use crate::{buffer, control, forward, lag, mac, parser, pcie, stats};
 
 /// Names of all blocks.
 pub const NAMES: &[&str] = &[
@@ -16,6 +16,7 @@ pub const NAMES: &[&str] = &[
     "port_regs",
     "reserved_regs",
     "stats",
+    "switch_buffer",
 ];
 
 /// The block of that name, if there is one.
@@ -31,6 +32,7 @@ pub fn build(name: &str, p: &Params) -> Option<Module> {
         "reserved_regs" => control::reserved(),
         "mac" => mac::mac(p),
         "stats" => stats::stats(p, &stats::counters(p)),
+        "switch_buffer" => buffer::switch_buffer(p),
         _ => return None,
     })
 }
