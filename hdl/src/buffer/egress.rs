@@ -1,17 +1,18 @@
 //! Egress: a reader and an output FIFO for each destination, over one read port of the cells.
 //!
 //! Algorithm: a round-robin arbiter grants one reader a cycle that has a frame and room in its FIFO (stage A). In stage B the reader's context
-//! (LUT RAM: what `load` wrote, and its progress) gives the cell and beat to read; two cycles later the beat is in the FIFO. At
+//! (LUT RAM: what `load` wrote, and its progress) gives the cell and beat to read; two cycles later the beat is in the FIFO. A
+//! reader holds two frames, so that the next one is there when one ends. At
 //! the first beat of a cell the link to the next one is fetched; it arrives before the cell ends, since a cell that has a
 //! successor is full. A frame to be flushed takes one grant and reads nothing.
 //!
 //! Latency: `load` to `out_valid` 6 cycles. Rate: one beat a cycle in all; with n readers active each gets one beat in n cycles, a single
-//! one gets one a cycle within a frame. A reader that was granted again in the cycle of its frame's last beat wastes that grant; this
-//! happens only when no other reader wants it. `out{d}_*` are read from LUT RAM by registered pointers. Test: `tests/buffer.rs`.
+//! one gets one a cycle. A reader that was granted again in the cycle of its only frame's last beat wastes that grant; this
+//! happens only when no other reader wants it. `out{d}_*` are read from LUT RAM by registered pointers. Test: `tests/buffer`.
 
-use super::arbiter::round_robin;
 use super::fifo::{DEPTH, fifo};
 use crate::params::Params;
+use crate::rtl::prim::{encode, round_robin};
 use crate::rtl::{E, Module, any_of, bits_for, cat, lit, mux, ram};
 
 /// The readers of all destinations.
@@ -31,11 +32,19 @@ pub(crate) fn egress(params: &Params) -> Module {
     let pause = m.input("pause", 1);
 
     // Stage A: choose.
-    let (active, fresh, flushing) = (
-        m.reg("active", s, 0),
-        m.reg("fresh", s, 0),
-        m.reg("flushing", s, 0),
-    );
+    // Each reader has two slots, filled and read in turn: `turn` is the one that is read, `put` the one to be filled.
+    let flags = |name: &str, init| m.reg(name, s, init);
+    let (turn, put) = (flags("turn", 0), flags("put", 0));
+    let slots = [0, 1].map(|k| {
+        (
+            flags(&format!("full{k}"), 0),
+            flags(&format!("flush{k}"), 0),
+        )
+    });
+    let now = |a: &E, b: &E| (a & !&turn) | (b & &turn);
+    let active = m.named("active", now(&slots[0].0, &slots[1].0));
+    let flushing = m.named("flushing", now(&slots[0].1, &slots[1].1));
+    let fresh = flags("fresh", (1 << s) - 1);
     let rooms: Vec<E> = (0..s)
         .map(|d| m.reg(&format!("room{d}"), 5, DEPTH))
         .collect();
@@ -48,21 +57,26 @@ pub(crate) fn egress(params: &Params) -> Module {
     let grant = round_robin(&m, "rr", &request, &lit(1, 1));
     let hot = m.reg("hot", s, 0);
     m.assign(&hot, &grant);
-    let dest = m.delay("dest", &super::arbiter::encode(&grant, sb));
+    let dest = m.delay("dest", &encode(&grant, sb));
 
     // Stage B: where to read.
-    let loaded = m.inst("loaded", &ram::lut(c + 16 + nb + lb, s as u64));
-    loaded
-        .drive("we", &load)
-        .drive("waddr", &load_dest)
-        .drive("wdata", cat(&[load_tail, load_last, load_frame]))
-        .drive("raddr", &dest);
-    let word = m.named("word", loaded.port("rdata"));
+    let of = |flags: &E| (flags & &hot).any();
+    let into = m.named("into", (&load_hot & &put).any());
+    let loaded = cat(&[load_tail, load_last, load_frame]);
+    let words = [0, 1].map(|k| {
+        let i = m.inst(&format!("slot{k}"), &ram::lut(loaded.width(), s as u64));
+        i.drive("we", &load & into.eq(k as u64))
+            .drive("waddr", &load_dest)
+            .drive("wdata", &loaded)
+            .drive("raddr", &dest);
+        i.port("rdata")
+    });
+    let second = m.named("second", of(&turn));
+    let word = m.named("word", mux(&second, &words[1], &words[0]));
     let (frame, last_beat) = (word.slice(0, c + 16), word.slice(c + 16, nb));
     let tail = word.slice(c + 16 + nb, lb);
     let progress = m.inst("progress", &ram::lut(c + nb, s as u64));
     let at = m.named("at", progress.port("rdata"));
-    let of = |flags: &E| (flags & &hot).any();
     let go = m.named("go", of(&active));
     let first = m.named("first", of(&fresh));
     let flush = m.named("flush", of(&flushing));
@@ -82,12 +96,15 @@ pub(crate) fn egress(params: &Params) -> Module {
     m.output_of("read_addr", cat(&[cell.clone(), n.slice(0, lk)]));
     let ends = m.named("ends", &hot & end.repl(s));
     let loads = m.named("loads", &load_hot & load.repl(s));
-    m.assign(&active, (&active & !&ends) | &loads);
-    m.assign(&fresh, (&fresh & !(&hot & go.repl(s))) | &loads);
-    m.assign(
-        &flushing,
-        (&flushing & !&loads) | (&loads & load_flush.repl(s)),
-    );
+    for (k, (full, flush)) in slots.iter().enumerate() {
+        let here = |x: &E| if k == 0 { !x } else { x.clone() };
+        let filled = &loads & here(&put);
+        m.assign(full, (full & !(&ends & here(&turn))) | &filled);
+        m.assign(flush, (flush & !&filled) | (&filled & load_flush.repl(s)));
+    }
+    m.assign(&put, &put ^ &loads);
+    m.assign(&turn, &turn ^ &ends);
+    m.assign(&fresh, (&fresh & !(&hot & go.repl(s))) | &ends);
     let finished = m.output_reg("finished", s, 0);
     m.assign(&finished, &ends);
     let spent = m.output_reg("spent_valid", 1, 0);

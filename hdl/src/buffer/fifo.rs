@@ -3,7 +3,7 @@
 //! Ports: `in_valid`, `in_data` (never refused: the writer watches `almost_full`), `out_valid`, `out_ready`, `out_data`, `level`.
 //! A word written in one cycle is at the output in the next. Cost: 16x4 LUT RAM for each 4 bits, 13 registers. `out_data` is read
 //! from LUT RAM by registered pointers; everything else at the outputs hangs on the registered level.
-//! Test: `tests/buffer.rs`.
+//! Test: `tests/buffer`.
 
 use crate::rtl::{Module, bits_for, mux, ram};
 

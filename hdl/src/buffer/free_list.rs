@@ -8,7 +8,7 @@
 //!
 //! Rates: one pop or push a cycle; pops go first, a push waits while `push_ready` is low. Latency: push to the ring 3
 //! cycles, ring to prefetch 5 cycles. Protocol: `spare` is good while `spare_valid`; `take` removes it. `low` asks for a pause of the input:
-//! the prefetch runs short although the ring holds cells. Cost (512 cells): 2 block RAMs. Test: `tests/buffer.rs`.
+//! the prefetch runs short although the ring holds cells. Cost (512 cells): 2 block RAMs. Test: `tests/buffer`.
 
 use super::fifo::{DEPTH, fifo};
 use crate::params::Params;

@@ -8,11 +8,11 @@
 //! Latency: beat accepted to RAM write 2 cycles, `in_eop` accepted to `done_valid` 2 cycles. Rate: one beat a cycle over two or more
 //! sources, one every two cycles from a single one. A frame of more than 255 cells is dropped as `done_nocell`. A beat
 //! without `sop` outside a frame is swallowed; `sop` inside a frame is ignored, so that no cell can be lost.
-//! `done` records wait in a FIFO of 16; from 12 on the input pauses. Test: `tests/buffer.rs`.
+//! `done` records wait in a FIFO of 16; from 12 on the input pauses. Test: `tests/buffer`.
 
-use super::arbiter::{encode, round_robin};
 use super::fifo::fifo;
 use crate::params::Params;
+use crate::rtl::prim::{encode, round_robin};
 use crate::rtl::{E, Module, any_of, bits_for, cat, lit, mux, ram, select_onehot};
 
 /// Most cells in a frame.

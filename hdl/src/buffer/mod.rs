@@ -19,9 +19,8 @@
 //! Protocol: `ready` is low for `cells` + 1 cycles after reset; inputs and `enq` wait. Every record without `done_nocell` is enqueued once,
 //! as it is (`head`, `cells`, `length`, `source`), with any destination set; `enq_cells` = 0 is ignored. Any class but 0 is the high one.
 //!
-//! Latency: `in_eop` accepted to `done_valid` 2 cycles. Test: `tests/buffer.rs`.
+//! Latency: `in_eop` accepted to `done_valid` 2 cycles. Test: `tests/buffer`.
 
-pub(crate) mod arbiter;
 mod egress;
 mod fifo;
 mod free_list;
@@ -128,7 +127,7 @@ pub fn switch_buffer(params: &Params) -> Module {
         );
     let link_word = m.delay("link_word", &links.port("rdata"));
     egress.drive("link_word", &link_word);
-    release.drive("link_word", &link_word);
+    release.drive("link_data", links.port("rdata"));
     release.drive("link_grant", !&reads);
 
     // Admission and the free list.

@@ -6,7 +6,7 @@
 //!
 //! Register values above the number of cells mean that number. LIMIT is given to the queues as `limit{d}`, at most as long as a ring.
 //! `pause_request` is a level for each source: set above PAUSE_ON, cleared below PAUSE_OFF. Latency: `admit` follows a change of `own` after one cycle
-//! (ingress grants a source at most every second cycle), `pool_ok` at once. Cost: about 40 LUT4 a source. Test: `tests/buffer.rs`.
+//! (ingress grants a source at most every second cycle), `pool_ok` at once. Cost: about 40 LUT4 a source. Test: `tests/buffer`.
 
 use crate::params::Params;
 use crate::regbus::RegFile;

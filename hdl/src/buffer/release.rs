@@ -1,24 +1,24 @@
 //! Giving cells back: reference counts and the walk along a frame's cells.
 //!
-//! Algorithm: a request says how many of a frame's copies are done with it (`count` of `copies`). A request for all copies frees
-//! the frame at once; else the copies done so far are summed in a block RAM under the frame's head cell, which is zero for every frame
-//! that has none done, and the frame is freed when the sum reaches `copies` (beyond: `double_free`, and nothing is freed). Freeing walks the links and pushes cell by
-//! cell. Requests come from ingress (a frame that did not fit), from the queues (dropped copies) and from
-//! egress (a copy was read or flushed), each through a FIFO of 16, round robin.
+//! Algorithm: a request says how many of a frame's copies are done with it (`count` of `copies`). The copies done so far are summed in a
+//! block RAM under the frame's head cell, which is zero for every frame that has none done; the frame is freed when the sum reaches `copies` (beyond:
+//! `double_free`, and nothing is freed). Freeing walks the links and pushes cell by cell. Requests come from ingress (a frame that did
+//! not fit), from the queues (dropped copies) and from egress (a copy was read or flushed), each through a FIFO of 16, round robin.
 //!
-//! Rates: a request of all copies every 2 cycles, others 4; 1 cycle for a frame's only cell, else 3 cycles a cell (its link read waits for
-//! egress, which reads one link a cell). Requests are words {cells 8, source 4, head}, with {count 4, copies 4} above where there are any. Cost (512 cells): 1 block RAM.
-//! Test: `tests/buffer.rs`.
+//! Rates: a request every 2 cycles; 1 cycle for a frame's only cell, else 2 cycles a cell (its link read waits for egress, which reads
+//! one link a cell); 16 frames wait for the walk. Requests are words {cells 8, source 4, head}, with {count 4, copies 4} above where there are any.
+//! Cost (512 cells): 1 block RAM. Test: `tests/buffer`.
 
-use super::arbiter::round_robin;
 use super::fifo::fifo;
 use crate::params::Params;
+use crate::rtl::prim::round_robin;
 use crate::rtl::{E, Module, cat, lit, mux, ram, select_onehot};
 
-/// Waiting requests from which their source pauses.
-const PAUSE: u64 = 10;
+/// Waiting requests from which their source pauses; egress can add three.
+const PAUSE: u64 = 12;
 
-/// The release engine. `link_*` shares the link RAM's read port: `link_grant` tells that a request is taken, the link comes two cycles later.
+/// The release engine. `link_*` shares the link RAM's read port: `link_grant` tells that a request is taken, `link_data` is
+/// good in the next cycle.
 pub(crate) fn release(params: &Params) -> Module {
     let (n, c) = (params.cells as u64, params.cell_bits());
     let m = Module::new("buffer_release");
@@ -46,12 +46,14 @@ pub(crate) fn release(params: &Params) -> Module {
             (f.port("out_valid"), full)
         })
         .collect();
+    let chains = m.inst("chains", &fifo(c + 12, PAUSE));
 
-    // One request at a time: 0 none, 1 decide, 2 wait for the sum, 3 compare.
-    let state = m.reg("state", 2, 0);
-    let idle = m.named("state_idle", state.is_zero());
+    // Stage 1, every second cycle: a request is chosen. Its sum is read in the cycle after that.
+    let odd = m.reg("odd", 1, 0);
+    m.assign(&odd, !&odd);
     let valid: Vec<E> = queues.iter().rev().map(|q| q.0.clone()).collect();
-    let request = m.named("request", cat(&valid) & (&run & &idle).repl(3));
+    let open = m.named("open", &run & !&odd & !chains.port("almost_full"));
+    let request = m.named("request", cat(&valid) & open.repl(3));
     let grant = round_robin(&m, "rr", &request, &lit(1, 1));
     for (i, take) in takes.iter().enumerate() {
         m.assign(take, grant.bit(i as u32));
@@ -61,50 +63,51 @@ pub(crate) fn release(params: &Params) -> Module {
         .enumerate()
         .map(|(i, q)| (grant.bit(i as u32), q.1.clone()))
         .collect();
-    let word = m.reg_nr("word", width);
-    m.process(|p| p.if_(&idle, |p| p.set(&word, select_onehot(width, &chosen))));
-    let head = word.slice(0, c);
-    let (copies, count) = (word.slice(c + 12, 4), word.slice(c + 16, 4));
+    let (valid1, word1) = (m.reg("valid1", 1, 0), m.reg_nr("word1", width));
+    m.process(|p| {
+        p.if_(!&odd, |p| {
+            p.set(&valid1, grant.any());
+            p.set(&word1, select_onehot(width, &chosen));
+        })
+    });
+    let head1 = word1.slice(0, c);
+
+    // Stage 2: the sum. The request before this one writes its sum while this one's is read: it is handed over instead.
+    let (valid2, word2) = (m.reg("valid2", 1, 0), m.reg_nr("word2", width));
+    m.process(|p| {
+        p.set(&valid2, &valid1 & !&odd);
+        p.if_(!&odd, |p| p.set(&word2, &word1));
+    });
+    let head2 = word2.slice(0, c);
     let sums = m.inst("sums", &ram::block(4, n));
-    let before = m.delay("sum_before", &sums.port("rdata"));
-    let sum = m.named("sum", before.zext(5) + count.zext(5));
+    let stored = m.delay("stored", &sums.port("rdata"));
+    let last_sum = m.reg_nr("last_sum", 4);
+    let same1 = m.delay("same1", &(&valid2 & head1.eq(&head2)));
+    let same2 = m.delay("same2", &same1);
+    let done = m.named("done_before", mux(&same2, &last_sum, &stored));
+    let (copies, count) = (word2.slice(c + 12, 4), word2.slice(c + 16, 4));
+    let sum = m.named("sum", done.zext(5) + count.zext(5));
     let complete = m.named("complete", sum.eq(copies.zext(5)));
     let beyond = m.named("beyond", sum.gt(copies.zext(5)));
-    let compare = m.named("compare", state.eq(3));
-    let all = m.named("all", state.eq(1) & copies.eq(&count));
-    let free = m.named("free", &all | (&compare & &complete));
-    let walk_ready = m.wire("walk_ready", 1);
-    m.process(|p| {
-        p.switch(&state, |s| {
-            s.case(0, |p| p.if_(grant.any(), |p| p.set(&state, lit(2, 1))));
-            s.case(1, |p| {
-                p.if_(!copies.eq(&count), |p| p.set(&state, lit(2, 2)));
-                p.elif(&walk_ready, |p| p.set(&state, lit(2, 0)));
-            });
-            s.case(3, |p| {
-                p.if_(!&complete | &walk_ready, |p| p.set(&state, lit(2, 0)))
-            });
-            s.default(|p| p.set(&state, &state + 1));
-        });
-    });
-    let next = mux(&complete, lit(4, 0), sum.trunc(4));
-    sums.drive(
-        "we",
-        !&run | (&compare & !&beyond & (!&complete | &walk_ready)),
-    )
-    .drive("waddr", mux(&run, &head, &sweep_cell))
-    .drive("wdata", next & run.repl(4))
-    .drive("ren", true)
-    .drive("raddr", &head);
-    m.output_of("double_free", &compare & &beyond);
+    let rest = m.named("rest", sum.trunc(4) & (!&complete).repl(4));
+    let keep = m.named("keep", mux(&beyond, &done, &rest));
+    m.process(|p| p.if_(&valid2, |p| p.set(&last_sum, &keep)));
+    sums.drive("we", !&run | &valid2)
+        .drive("waddr", mux(&run, &head2, &sweep_cell))
+        .drive("wdata", &keep & run.repl(4))
+        .drive("ren", true)
+        .drive("raddr", &head1);
+    m.output_of("double_free", &valid2 & &beyond);
+    chains
+        .drive("in_valid", &valid2 & &complete)
+        .drive("in_data", word2.slice(0, c + 12));
 
-    // The walk: 0 none, 1 push, 2 and 3 wait for the link.
-    let step = m.reg("walk", 2, 0);
+    // The walk: idle, push, or take the link, which comes straight from the RAM.
+    let (pushing, linking) = (m.reg("pushing", 1, 0), m.reg("linking", 1, 0));
     let (cell, left) = (m.reg_nr("current", c), m.reg_nr("left", 8));
     let source = m.reg_nr("source", 4);
-    let link_word = m.input("link_word", c);
+    let link_data = m.input("link_data", c);
     let (push_ready, link_grant) = (m.input("push_ready", 1), m.input("link_grant", 1));
-    let pushing = m.named("pushing", step.eq(1));
     let last = m.named("last", left.eq(1));
     m.output_of("link_request", &pushing & !&last);
     m.output_of("link_addr", &cell);
@@ -113,32 +116,30 @@ pub(crate) fn release(params: &Params) -> Module {
     m.output_of("push_valid", &push);
     m.output_of("push_cell", &cell);
     m.output_of("push_source", &source);
-    m.assign(&walk_ready, step.is_zero() | (&pushed & &last));
+    let at_end = &pushed & &last;
+    let resting = !(&pushing | &linking);
+    let take = m.named("take", resting | at_end);
+    let chain = m.named("chain", chains.port("out_data"));
+    let begin = m.named("begin_walk", &take & chains.port("out_valid"));
+    chains.drive("out_ready", &take);
     m.process(|p| {
-        p.switch(&step, |s| {
-            s.case(1, |p| {
-                p.if_(&pushed, |p| {
-                    p.set(&left, &left - 1);
-                    p.set(&step, mux(&last, lit(2, 0), lit(2, 2)));
-                })
-            });
-            s.case(2, |p| p.set(&step, lit(2, 3)));
-            s.case(3, |p| {
-                p.set(&cell, &link_word);
-                p.set(&step, lit(2, 1));
-            });
-            s.default(|_| {});
+        p.set(&linking, &pushed & !&last);
+        p.if_(&pushed, |p| {
+            p.set(&left, &left - 1);
+            p.set(&pushing, false);
         });
-        p.if_(&free & &walk_ready, |p| {
-            p.set(&cell, &head);
-            p.set(&left, word.slice(c + 4, 8));
-            p.set(&source, word.slice(c, 4));
-            p.set(&step, lit(2, 1));
+        p.if_(&linking, |p| {
+            p.set(&cell, &link_data);
+            p.set(&pushing, true);
+        });
+        p.if_(&begin, |p| {
+            p.set(&cell, chain.slice(0, c));
+            p.set(&left, chain.slice(c + 4, 8));
+            p.set(&source, chain.slice(c, 4));
+            p.set(&pushing, true);
         });
     });
-    m.output_of(
-        "idle",
-        state.is_zero() & step.is_zero() & !cat(&valid).any(),
-    );
+    let walking = &pushing | &linking | chains.port("out_valid");
+    m.output_of("idle", !(cat(&valid).any() | valid1 | valid2 | walking));
     m
 }

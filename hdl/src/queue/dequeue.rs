@@ -1,17 +1,17 @@
 //! Dequeue: the rings, and the next frame for each egress reader that has none.
 //!
-//! Algorithm: a reader without a frame and with one in its queues (enabled, or to be flushed) is chosen round robin, its higher class
+//! Algorithm: a reader that holds fewer than two frames and has one in its queues (enabled, or to be flushed) is chosen round robin, its higher class
 //! first; the ring gives the head cell, the record RAM what else the reader needs. A pipeline of six stages takes one choice a cycle;
-//! a reader that is chosen is busy until egress says `finished`, so no two stages meet in one destination.
+//! a frame that is chosen counts until egress says `finished`; a reader is not chosen in two cycles running.
 //! The head pointer moves in stage 1; a ring whose pointers meet then is empty, unless a copy is pushed in that cycle.
 //!
 //! Latency: queue not empty to `load_valid` 5 cycles. The host's metadata stand in registers until its frame's first beat has been taken
-//! (`host_clear`); its next frame is not fetched before. Cost (512 cells, 2 ports): 6 block RAMs (rings 2, records 4). Test: `tests/buffer.rs`.
+//! (`host_clear`); its next frame is not fetched before. Cost (512 cells, 2 ports): 6 block RAMs (rings 2, records 4). Test: `tests/buffer`.
 
 use super::{occupancy_bits, queue_bits, ring};
-use crate::buffer::arbiter::{encode, round_robin};
 use crate::meta;
 use crate::params::Params;
+use crate::rtl::prim::{encode, round_robin};
 use crate::rtl::{E, Module, any_of, bits_for, cat, lit, mux, ram};
 
 /// The rings, records and the dequeue pipeline.
@@ -42,18 +42,26 @@ pub(crate) fn dequeue(params: &Params) -> Module {
             .collect::<Vec<_>>())
     };
     let (low, high) = (class_any(0), class_any(1));
-    let busy = m.reg("busy", s, 0);
+    // Frames that each reader has or is being given: two at most.
+    let held: Vec<E> = (0..s).map(|d| m.reg(&format!("held{d}"), 2, 0)).collect();
+    let busy = cat(&held.iter().rev().map(|h| h.bit(1)).collect::<Vec<_>>());
+    let valid1 = m.reg("valid1", 1, 0);
+    let hot1 = m.reg_nr("hot1", s);
+    // The queue of a reader that was just chosen does not know yet whether it is empty now.
+    let recent = &hot1 & valid1.repl(s);
     let host_held = m.reg("host_held", 1, 0);
     let host = |e: &E| e.bit(s - 1);
-    let free = !&busy & !cat(&[host_held.clone(), lit(s - 1, 0)]);
+    let free = !busy & !recent & !cat(&[host_held.clone(), lit(s - 1, 0)]);
     let request = m.named("request", (low | &high) & free & (&enable | &flush));
     let grant = round_robin(&m, "rr", &request, &lit(1, 1));
-    m.assign(&busy, (&busy & !&finished) | &grant);
+    for (d, h) in held.iter().enumerate() {
+        let (up, down) = (grant.bit(d as u32), finished.bit(d as u32));
+        m.process(|p| p.if_(up.ne(&down), |p| p.set(h, mux(&up, h + 1, h - 1))));
+    }
     m.assign(&host_held, (&host_held & !&host_clear) | host(&grant));
     let class = (&grant & &high).any();
-    let valid1 = m.reg("valid1", 1, 0);
     m.assign(&valid1, grant.any());
-    let hot1 = m.delay("hot1", &grant);
+    m.assign(&hot1, &grant);
     let flush1 = m.delay("flush1", &(&grant & &flush).any());
     let queue1 = m.delay("queue1", &cat(&[encode(&grant, qb - 1), class]));
 
@@ -160,7 +168,7 @@ pub(crate) fn dequeue(params: &Params) -> Module {
     m.output_of("load_tail", length.slice(0, lb));
 
     // Occupancy.
-    let held: Vec<E> = (0..2 * s)
+    let cells: Vec<E> = (0..2 * s)
         .map(|q| {
             let o = m.output_reg(&format!("occupancy{q}"), ob, 0);
             let up = &push & push_queue.eq(q as u64);
@@ -172,7 +180,7 @@ pub(crate) fn dequeue(params: &Params) -> Module {
         })
         .collect();
     for d in 0..s as usize {
-        let sum = held[2 * d].zext(ob + 1) + held[2 * d + 1].zext(ob + 1);
+        let sum = cells[2 * d].zext(ob + 1) + cells[2 * d + 1].zext(ob + 1);
         let w = m.output_reg(&format!("waiting{d}"), ob + 1, 0);
         m.assign(&w, sum);
     }

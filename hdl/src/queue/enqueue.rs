@@ -1,18 +1,23 @@
 //! Enqueue: a frame's record, then its copies, one a cycle.
 //!
-//! Algorithm: stage 1 picks the lowest destination left, stage 2 reads its queue's occupancy and limit, stage 3 compares, writes the ring
+//! Algorithm: stage 1 picks the lowest destination left, stage 2 reads what its queue still takes, stage 3 compares, writes the ring
 //! and the tail pointer or drops the copy. A cycle between two frames lets stage 3 be seen by the next stage 2. The record holds the number of copies asked for; dropped
 //! ones, or a frame without destinations (as one copy), are handed to the release engine in one request after the last copy.
 //!
 //! Rate: a frame every (copies + 1) cycles, at least 2. Latency: `enq` accepted to the queue's not being empty 4 cycles. A copy is dropped if
 //! occupancy + `enq_cells` would exceed the limit. `enq_cells` = 0 (a `done_nocell` record) is accepted and ignored.
-//! Test: `tests/buffer.rs`.
+//! Test: `tests/buffer`.
 
 use super::{occupancy_bits, queue_bits};
-use crate::buffer::arbiter::{count_ones, encode, lowest};
 use crate::meta;
 use crate::params::Params;
+use crate::rtl::prim::{encode, lowest_onehot};
 use crate::rtl::{E, Module, cat, lit, mux, pick};
+
+/// The number of set bits, `width` bits wide.
+fn count_ones(x: &E, width: u32) -> E {
+    (0..x.width()).fold(lit(width, 0), |n, i| n + x.bit(i).zext(width))
+}
 
 /// The enqueue machine.
 pub(crate) fn enqueue(params: &Params) -> Module {
@@ -49,7 +54,7 @@ pub(crate) fn enqueue(params: &Params) -> Module {
     let n = count_ones(&dest_in, 4);
     let copies = keep("frame_copies", &mux(n.is_zero(), lit(4, 1), &n));
     let none = keep("frame_none", &dest_in.is_zero());
-    let this = m.named("chosen", lowest(&left));
+    let this = m.named("chosen", lowest_onehot(&left));
     let rest = m.named("rest", &left & !&this);
     m.process(|p| {
         p.if_(&accept, |p| {
@@ -89,8 +94,9 @@ pub(crate) fn enqueue(params: &Params) -> Module {
         .map(|q| m.input(&format!("occupancy{q}"), ob))
         .collect();
     let limits: Vec<E> = (0..s).map(|d| m.input(&format!("limit{d}"), ob)).collect();
-    let held = m.delay("held", &pick(&queue2, &occupancy));
-    let limit = m.delay("limit", &pick(&queue2.slice(1, qb - 1), &limits));
+    let limit = pick(&queue2.slice(1, qb - 1), &limits).zext(ob + 1);
+    // Negative after a limit has been lowered below what waits.
+    let room = m.delay("room", &(limit - pick(&queue2, &occupancy).zext(ob + 1)));
 
     // Stage 3: into the ring, or dropped.
     let busy3 = m.reg("busy3", 1, 0);
@@ -105,11 +111,9 @@ pub(crate) fn enqueue(params: &Params) -> Module {
     let frame2 = m.delay("frame2", &cat(&[copies, cells, source]));
     let frame3 = m.delay("frame3", &frame2);
     let cells3 = frame3.slice(4, 8);
-    let wide = ob.max(8) + 1;
-    let over = m.named(
-        "over",
-        (held.zext(wide) + cells3.zext(wide)).gt(limit.zext(wide)),
-    );
+    let most = room.trunc(ob);
+    let wide = ob.max(8);
+    let over = m.named("over", room.bit(ob) | cells3.zext(wide).gt(most.zext(wide)));
     let push = m.named("fits", &busy3 & !&over);
     let drop = m.named("drop", &busy3 & &over);
     m.output_of("push", &push);

@@ -1,11 +1,13 @@
 //! The test bench: sources, a forwarder and sinks around a `switch_buffer`, and a plain model of what must come out.
 
+mod check;
+mod ends;
+
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use smartnic_hdl::buffer::switch_buffer;
 use smartnic_hdl::params::Params;
 use smartnic_hdl::rtl::design;
-use smartnic_regs::queue;
 use smartnic_verilated::{InputId, Model, Options, OutputId};
 use std::collections::VecDeque;
 
@@ -59,6 +61,9 @@ struct Sink {
     bytes: Vec<u8>,
     header: Option<(Vec<u32>, u64, u64, u64)>,
     in_frame: bool,
+    last_beat: u64,
+    /// Copies among `expected` that were flushed.
+    lost: u64,
     log: Vec<usize>,
 }
 
@@ -110,6 +115,8 @@ pub struct Totals {
     pub flushed: Vec<u64>,
     pub beats_in: u64,
     pub beats_out: u64,
+    /// The longest time between two beats of one frame at any sink.
+    pub longest_gap: u64,
 }
 
 pub struct Bench {
@@ -253,7 +260,8 @@ impl Bench {
     }
     /// Copies expected at a sink.
     pub fn expected(&self, sink: usize) -> usize {
-        self.sinks[sink].expected.iter().map(|e| e.len()).sum()
+        let s = &self.sinks[sink];
+        s.expected.iter().map(|e| e.len()).sum::<usize>() - s.lost as usize
     }
     /// Classes of the frames that a sink got, in order.
     pub fn classes(&self, sink: usize) -> &[usize] {
@@ -378,218 +386,8 @@ impl Bench {
         for d in 0..s {
             if flushed >> d & 1 == 1 {
                 self.totals.flushed[d] += 1;
-                self.lose_flushed(d);
+                self.sinks[d].lost += 1;
             }
-        }
-    }
-
-    fn take_record(&mut self) {
-        let v: Vec<u64> = self.ids.done.iter().map(|i| self.dut.get(*i)).collect();
-        let source = v[1] as usize;
-        let f = self.sources[source]
-            .unrecorded
-            .pop_front()
-            .expect("a record without a frame");
-        let nocell = v[6] == 1;
-        assert_eq!(v[5] == 1, f.err, "done_err");
-        let cells = f.bytes.len().div_ceil(64) as u64;
-        self.totals.records += 1;
-        self.totals.erred += f.err as u64;
-        if nocell {
-            self.totals.nocell += 1;
-            assert_eq!(v[3], 0, "no cells are held");
-        } else {
-            assert_eq!(
-                (v[3], v[4]),
-                (cells, f.bytes.len() as u64),
-                "done_cells, done_length"
-            );
-        }
-        self.records.push_back(Record {
-            source,
-            head: v[2],
-            cells: v[3],
-            length: v[4],
-            err: f.err,
-            nocell,
-            bytes: f.bytes,
-        });
-    }
-
-    /// The copies of an accepted frame: the hardware tells the fate of the k-th four cycles after that.
-    fn accept(&mut self, e: Enqueue) {
-        if e.record.cells == 0 {
-            return;
-        }
-        let mut k = 0;
-        for d in 0..self.sinks.len() {
-            if e.dest >> d & 1 == 1 {
-                let copy = Copy {
-                    bytes: e.record.bytes.clone(),
-                    source: e.record.source,
-                    meta: e.meta.clone(),
-                };
-                self.fates
-                    .push_back((self.cycle + 4 + k, d, (e.class != 0) as usize, copy));
-                k += 1;
-                self.totals.copies += 1;
-            }
-        }
-    }
-
-    fn settle(&mut self, full: u64) {
-        let mut seen = 0;
-        while let Some(f) = self.fates.front() {
-            if f.0 > self.cycle {
-                break;
-            }
-            let (_, d, class, copy) = self.fates.pop_front().unwrap();
-            if full >> d & 1 == 1 {
-                self.totals.queue_full[d] += 1;
-                seen |= 1 << d;
-            } else {
-                self.sinks[d].expected[class].push_back(copy);
-            }
-        }
-        assert_eq!(full, seen, "drop_queue_full without a copy");
-    }
-
-    fn lose_flushed(&mut self, d: usize) {
-        // The higher class goes first; the hardware may have begun with the lower one just before a higher frame came.
-        let e = &mut self.sinks[d].expected;
-        let k = if e[1].is_empty() { 0 } else { 1 };
-        assert!(e[k].pop_front().is_some(), "flushed at {d} without a frame");
-    }
-
-    fn take_beat(&mut self, d: usize) {
-        self.totals.beats_out += 1;
-        let host = d == self.hosts();
-        let ids = self.ids.sink[d];
-        let data: Vec<u8> = self
-            .dut
-            .get_wide(ids[1])
-            .iter()
-            .flat_map(|w| w.to_le_bytes())
-            .collect();
-        let (keep, sop, eop) = (
-            self.dut.get(ids[2]),
-            self.dut.get(ids[3]),
-            self.dut.get(ids[4]),
-        );
-        let sink = &mut self.sinks[d];
-        assert_eq!(sop == 1, !sink.in_frame, "sop at {d}");
-        let n = keep.count_ones();
-        assert_eq!(keep, (1u64 << n) - 1, "keep is contiguous");
-        assert!(
-            n > 0 && (eop == 1 || n == self.params.beat_bytes()),
-            "keep {keep:#x} at {d}"
-        );
-        if sop == 1 && host {
-            let h = &self.ids.host;
-            sink.header = Some((
-                self.dut.get_wide(h[0]).to_vec(),
-                self.dut.get(h[1]),
-                self.dut.get(h[2]),
-                self.dut.get(h[3]),
-            ));
-        }
-        sink.bytes.extend(&data[..n as usize]);
-        sink.in_frame = eop == 0;
-        if eop == 0 {
-            return;
-        }
-        let bytes = std::mem::take(&mut sink.bytes);
-        let class = (0..2)
-            .rev()
-            .find(|c| sink.expected[*c].front().is_some_and(|f| f.bytes == bytes))
-            .unwrap_or_else(|| {
-                panic!(
-                    "sink {d} got a frame of {} bytes that is not next",
-                    bytes.len()
-                )
-            });
-        let f = sink.expected[class].pop_front().unwrap();
-        sink.log.push(class);
-        self.totals.delivered += 1;
-        if let Some((meta, length, source, c)) = sink.header.take() {
-            assert_eq!(
-                (meta, length),
-                (f.meta, bytes.len() as u64),
-                "out_meta, out_length"
-            );
-            assert_eq!(
-                (source as usize, (c != 0) as usize),
-                (f.source, class),
-                "out_source, out_class"
-            );
-        }
-    }
-
-    /// Reads or writes a register of the page.
-    pub fn register(&mut self, write: bool, addr: u32, value: u32) -> u32 {
-        self.dut.poke("reg_valid", 1);
-        self.dut.poke("reg_write", write as u64);
-        self.dut.poke("reg_addr", addr as u64);
-        self.dut.poke("reg_wdata", value as u64);
-        self.step();
-        self.dut.poke("reg_valid", 0);
-        for _ in 0..32 {
-            if self.dut.peek("reg_ack") == 1 {
-                return self.dut.peek("reg_rdata") as u32;
-            }
-            self.step();
-        }
-        panic!("no answer from register {addr:#x}");
-    }
-    pub fn read(&mut self, addr: u32) -> u32 {
-        self.register(false, addr, 0)
-    }
-    pub fn write(&mut self, addr: u32, value: u32) {
-        self.register(true, addr, value);
-        for _ in 0..4 {
-            self.step();
-        }
-    }
-
-    /// Runs until nothing is left in bench and hardware; `decide` gives destinations and class of a record.
-    pub fn drain(&mut self, mut decide: impl FnMut(&mut Bench, &Record) -> (u64, u64)) {
-        let mut quiet = 0;
-        for _ in 0..2_000_000 {
-            self.step();
-            while let Some(r) = self.records.pop_front() {
-                let (dest, class) = decide(self, &r);
-                self.forward(r, dest, class);
-            }
-            let left = self
-                .sources
-                .iter()
-                .any(|s| !s.frames.is_empty() || !s.unrecorded.is_empty())
-                || !self.enqueue.is_empty()
-                || !self.fates.is_empty()
-                || self
-                    .sinks
-                    .iter()
-                    .any(|s| s.in_frame || s.expected.iter().any(|e| !e.is_empty()));
-            let busy = left || self.dut.get(self.ids.idle) == 0;
-            quiet = if busy { 0 } else { quiet + 1 };
-            if quiet > 20 {
-                return;
-            }
-        }
-        panic!("never drained: {:?}", self.totals);
-    }
-
-    /// All cells are back, nothing is wrong, every copy is accounted for.
-    pub fn check_empty(&mut self) {
-        let t = self.totals.clone();
-        let lost: u64 = t.queue_full.iter().sum::<u64>() + t.flushed.iter().sum::<u64>();
-        assert_eq!(t.copies, t.delivered + lost, "{t:?}");
-        assert_eq!(self.read(queue::FREE.addr), self.params.cells, "FREE");
-        assert_eq!(self.read(queue::FAULT.addr), 0, "FAULT");
-        for s in 0..self.params.sources() {
-            assert_eq!(self.read(queue::USED.at(s)), 0, "USED {s}");
-            assert_eq!(self.dut.peek(&format!("used{s}")), 0, "used{s}");
-            assert_eq!(self.read(queue::WAITING.at(s)), 0, "WAITING {s}");
         }
     }
 }
