@@ -6,7 +6,7 @@
 //! A queue is a ring of head cells in one shared block RAM; its pointers are in LUT RAM, its occupancy in cells in registers. A frame holds at least one cell
 //! and a queue at most [`ring`] cells, so a ring cannot overflow.
 //!
-//! Page `queue`'s registers are in `buffer/pool.rs`. Tests: `tests/buffer` (the whole buffer), `tests/queue.rs`.
+//! Page `queue`'s registers are in `buffer/pool.rs`. Tests: `tests/buffer` .
 
 mod dequeue;
 mod enqueue;
