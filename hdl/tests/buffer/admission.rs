@@ -26,7 +26,7 @@ fn guarantee_and_pool_are_exact() {
     for k in 0..400 {
         let s = b.rng.random_range(0..3);
         let length = b.rng.random_range(1..700usize);
-        b.send_random(s, length, b.cycle % 3 == 0);
+        b.send_random(s, length, b.cycle.is_multiple_of(3));
         while b.records.is_empty() {
             b.step();
         }

@@ -101,7 +101,7 @@ fn flooding_at_line_rate() {
             let before = b.totals.clone();
             let period = ((length + 24) * ports as usize) as f64;
             let sent = paced(&mut b, length, period, 5, 40, |s, _| all & !(1 << s));
-            b.drain(|b, r| ((1u64 << b.params.sources()) - 1 & !(1 << r.source), 0));
+            b.drain(|b, r| (((1u64 << b.params.sources()) - 1) & !(1 << r.source), 0));
             let got = b.totals.delivered - before.delivered;
             assert_eq!(got, sent * ports as u64, "{ports} ports, {length} bytes");
             assert_eq!(
@@ -127,7 +127,7 @@ fn flooding_beyond_the_outputs() {
         let (cycle, before) = (b.cycle, b.totals.clone());
         let sent = paced(&mut b, 61, 84.0, 1, 120, |s, _| all & !(1 << s));
         let rate = (b.totals.beats_out - before.beats_out) as f64 / (b.cycle - cycle) as f64;
-        b.drain(|b, r| ((1u64 << b.params.sources()) - 1 & !(1 << r.source), 0));
+        b.drain(|b, r| (((1u64 << b.params.sources()) - 1) & !(1 << r.source), 0));
         assert_eq!(b.totals.copies, sent * ports as u64);
         assert_eq!(b.totals.nocell, 0);
         println!("{ports} ports: {rate:.3} beats a cycle");
