@@ -9,7 +9,7 @@
 //!
 //! Restart: a reset of either domain, however short, restarts both sides: `down` in the receive domain stands until
 //! the core's `hold` answers it, and the write pointer goes back to zero only while the reader is held. `sample_down` is
-//! set meanwhile; the reader must forget a frame that it has begun. After it the first sample is always the first of a
+//! set meanwhile: samples mean nothing then, and the reader must forget a frame that it has begun. After it the first sample is always the first of a
 //! frame: carrier that was up is skipped. Without a receive clock `sample_down` stays set.
 //!
 //! Ports, receive domain (`rx_clock`, `rx_reset`): `gmii_rxd[8]`, `gmii_rx_dv`, `gmii_rx_er`, `gmii_rx_ce` (1: the pins carry a byte;
@@ -61,7 +61,8 @@ pub fn gmii_rx() -> Module {
     let (asked, held) = (to_rx.port("q").bit(1), to_rx.port("q").bit(0));
     m.assign(&down, asked | (&down & !held));
     m.assign(&ask, &ask & !to_core.port("q"));
-    m.assign(&hold, to_core.port("q"));
+    // `hold` goes on until `down` has answered `ask`: before that the write pointer is an old one.
+    m.assign(&hold, &ask | to_core.port("q"));
     let sample_down = m.output_of("sample_down", &hold | to_core.port("q"));
     // Two cycles later, so that the reader is held before the pointer jumps.
     let down_1 = rx_reg("down_1", &down);
