@@ -38,9 +38,9 @@ impl Bench {
             ..Params::for_ports(4)
         };
         let dut = Model::build(&design(&mac(&params)), &lint()).expect("builds");
-        let tap = RxTap::new(&dut, width);
+        let tap = RxTap::new(&dut, "", width);
         let numbers = EVENTS.iter().map(|e| e.0).filter(|n| *n < c::TX_FRAMES);
-        let events = Events::new(&dut, numbers);
+        let events = Events::new(&dut, "", numbers);
         let pins = ["gmii_rxd", "gmii_rx_dv", "gmii_rx_er", "gmii_rx_ce"]
             .map(|n| dut.input(n).expect("port"));
         let pause = (

@@ -78,7 +78,7 @@ impl Bench {
             ..Params::for_ports(4)
         };
         let mut dut = Model::build(&design(&mac(&params)), &lint()).expect("builds");
-        let events = Events::new(&dut, EVENTS.iter().map(|e| e.0));
+        let events = Events::new(&dut, "", EVENTS.iter().map(|e| e.0));
         let addr = ADDR.iter().rev().fold(0, |a, b| a << 8 | *b as u64);
         for (n, v) in [
             ("link", 1),

@@ -166,10 +166,10 @@ pub struct Events {
 }
 
 impl Events {
-    pub fn new(dut: &Model, numbers: impl Iterator<Item = u32>) -> Events {
+    pub fn new(dut: &Model, prefix: &str, numbers: impl Iterator<Item = u32>) -> Events {
         let ports = numbers
             .map(|n| {
-                let name = format!("ev_{}", smartnic_hdl::mac::counter_name(n));
+                let name = format!("{prefix}ev_{}", smartnic_hdl::mac::counter_name(n));
                 (n, dut.output(&name).expect("port"))
             })
             .collect();
@@ -231,12 +231,12 @@ pub struct RxTap {
 }
 
 impl RxTap {
-    pub fn new(dut: &Model, width: u32) -> RxTap {
-        let out = |n: &str| dut.output(n).expect("port");
+    pub fn new(dut: &Model, prefix: &str, width: u32) -> RxTap {
+        let out = |n: &str| dut.output(&format!("{prefix}{n}")).expect("port");
         RxTap {
             byte: ["valid", "data", "sof", "eof", "err"].map(|n| out(&format!("byte_{n}"))),
             beat: ["valid", "data", "keep", "sop", "eop", "err"].map(|n| out(&format!("in_{n}"))),
-            ready: dut.input("in_ready").expect("port"),
+            ready: dut.input(&format!("{prefix}in_ready")).expect("port"),
             width,
             bytes: Collector::default(),
             beats: Collector::default(),
