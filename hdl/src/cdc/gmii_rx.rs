@@ -17,7 +17,7 @@
 //! `sample_overflow`, `sample_down`. Samples cannot be stalled.
 //!
 //! Latency: 4 core edges from the receive edge that takes the pins until the sample can be read, 5 if the edges fall together.
-//! The sample outputs are not registers (about 3 levels). Cost: see `mac`. Test: `tests/cdc.rs`.
+//! The sample outputs are not registers (about 3 levels). Cost: see `mac`. Test: `tests/gmii_rx.rs`.
 
 use super::{async_fifo, bit_sync};
 use crate::rtl::{Module, cat};

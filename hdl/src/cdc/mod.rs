@@ -5,7 +5,7 @@
 //! - [`async_fifo()`]: words, in order.
 //! - [`gmii_rx()`]: GMII receive pins to samples in the core domain, with the restart of both sides.
 //!
-//! Constraints for place and route need only these module names. Test: `tests/cdc.rs`.
+//! Constraints for place and route need only these module names. Tests: `tests/cdc.rs`, `tests/gmii_rx.rs`.
 
 mod async_fifo;
 mod gmii_rx;
