@@ -157,6 +157,13 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
             return Err(format!("port {port} is plugged in twice").into());
         }
     }
+    if let Some((port, _)) = cli
+        .faults
+        .iter()
+        .find(|(port, _)| !specs.contains_key(port))
+    {
+        return Err(format!("port {port} has faults, but nothing is plugged in").into());
+    }
     // Before any thread is made: all of them leave the signals to this one.
     let signals = [Signal::SIGINT, Signal::SIGTERM]
         .into_iter()
