@@ -6,7 +6,7 @@ mod harness;
 #[path = "common/seed.rs"]
 mod seed;
 
-use harness::{Counters, Event, Fdb, Outcome};
+use harness::{Counters, Event, Fdb, Learn, Outcome};
 use rand::Rng;
 use seed::rng;
 use smartnic_regs::fdb as map;
@@ -156,4 +156,35 @@ fn commands() {
     assert_eq!(seen, keys);
     assert_eq!(seen_in_cam, in_cam);
     assert_eq!(f.read(map::USED.addr), 300);
+}
+
+/// On an idle engine a lookup made ten cycles after the learn request, or later, finds the entry; one made before does not. With a
+/// move it is the same: the old destination up to there, then the new one.
+#[test]
+fn learn_takes_ten_cycles() {
+    let mut f = Fdb::new(1024, 32);
+    let mut before = None;
+    for dest in 0..4 {
+        let start = f.cycle;
+        f.learn = Some(Learn {
+            key: KEY,
+            dest,
+            insert: true,
+        });
+        for _ in 0..40 {
+            f.lookup = Some(KEY);
+            f.step();
+            if let Some((at, _, answer)) = f.answered {
+                let new = Some((dest, 0, 3));
+                let want = if at >= start + 10 { new } else { before };
+                assert_eq!(
+                    answer,
+                    want,
+                    "made {} cycles after",
+                    at as i64 - start as i64
+                );
+            }
+        }
+        before = Some((dest, 0, 3));
+    }
 }
