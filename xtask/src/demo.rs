@@ -18,12 +18,12 @@ mod report;
 mod sys;
 mod traffic;
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::proc::{forget_interrupt, interrupted};
 use crate::setup;
@@ -49,6 +49,18 @@ pub enum Break {
     /// The hardware forwards nothing between ports.
     Forward,
 }
+
+/// The card lost what it should have forwarded: the error that `--break forward` must lead to.
+#[derive(Debug)]
+pub struct Lost(String);
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Lost {}
 
 /// Pings from one host to another.
 const PINGS: u16 = 3;
@@ -78,7 +90,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// With real hosts.
 fn online(args: &Args, programs: &Programs, scratch: &Path) -> Result<()> {
     let start = Instant::now();
-    let network = Network::new()?;
+    let network = Network::new("sn")?;
     println!("{}\n", network.picture());
     let ports = hosts::PORTS.map(|name| format!("if:{name}"));
     let places = Places {
@@ -180,7 +192,7 @@ fn traffic_through(network: &Network) -> Result<()> {
         }
     }
     if !lost.is_empty() {
-        bail!("pings were lost:{lost}");
+        return Err(Lost(format!("pings were lost:{lost}")).into());
     }
 
     println!("\nh1's neighbours, by ARP\n{}", network.neighbours("h1")?);
@@ -222,4 +234,21 @@ fn keep(hints: &[String]) {
         std::thread::sleep(Duration::from_millis(50));
     }
     forget_interrupt();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The hosts, with a kernel bridge where the card will be: what then fails is not the card.
+    #[test]
+    fn the_hosts_talk_through_a_kernel_bridge() {
+        if !setup::is_root() {
+            return;
+        }
+        let network = Network::new(&format!("snte{}", std::process::id())).unwrap();
+        network.with_kernel_bridge(card::BRIDGE).unwrap();
+        network.plug_host(card::BRIDGE).unwrap();
+        traffic_through(&network).unwrap();
+    }
 }

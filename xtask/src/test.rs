@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::docs;
 use crate::proc::{cargo, interrupted, minutes, run as run_command};
 use crate::setup;
+use crate::{demo, docs};
 
 /// One step of the run, as the summary shows it.
 struct Step {
@@ -93,8 +93,23 @@ pub fn run() -> Result<()> {
             )
         });
         steps.run("reference page", docs::check);
+        steps.run("demo", || demo::run(&demo::Args::default()));
+        steps.run("demo with forwarding cut fails", broken_demo);
     }
     steps.summary()
+}
+
+/// The demo must notice that nothing is forwarded, and fail by that and nothing else.
+fn broken_demo() -> Result<()> {
+    let args = demo::Args {
+        broken: Some(demo::Break::Forward),
+        ..demo::Args::default()
+    };
+    match demo::run(&args) {
+        Err(err) if err.is::<demo::Lost>() => Ok(()),
+        Err(err) => Err(err.context("the demo failed, but not by frames lost")),
+        Ok(()) => bail!("the demo passed although the hardware forwarded nothing"),
+    }
 }
 
 #[cfg(test)]

@@ -37,11 +37,28 @@ pub fn build() -> Result<Programs> {
         minutes(20),
     )?;
     let bin = |name: &str| paths::target().join("debug").join(name);
-    Ok(Programs {
+    let programs = Programs {
         sim: bin("smartnic-sim"),
         daemon: bin("smartnicd"),
         ctl: bin("smartnic-ctl"),
-    })
+    };
+    // A card with nothing plugged in has nothing to do and ends; what it leaves is the compiled
+    // model. That takes minutes the first time, and no time at all afterwards.
+    println!("the hardware's model (minutes when it has changed, else at once) ...");
+    let mut model = command(&programs.sim);
+    model
+        .arg("--drain")
+        .arg("--wave")
+        .arg(outputs()?.join("build.fst"));
+    capture(&mut model, minutes(20))?;
+    Ok(programs)
+}
+
+/// Where captures, wave and logs go.
+fn outputs() -> Result<PathBuf> {
+    let folder = paths::target().join("demo");
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 /// Where a card and its daemon run: namespaces as root, nowhere special otherwise.
@@ -96,8 +113,7 @@ impl Card {
         ports: &[String],
         scratch: &Path,
     ) -> Result<Self> {
-        let outputs = paths::target().join("demo");
-        fs::create_dir_all(&outputs)?;
+        let outputs = outputs()?;
         let (device, control) = (scratch.join("card.sock"), scratch.join("ctl.sock"));
         let mut sim = at(places.card, &programs.sim);
         sim.arg("--socket")
@@ -105,8 +121,8 @@ impl Card {
             .arg("--capture")
             .arg(&outputs);
         sim.arg("--wave").arg(outputs.join("card.fst"));
-        for spec in ports {
-            sim.args(["--port", spec]);
+        for (number, spec) in (1..).zip(ports) {
+            sim.args(["--port", &format!("{number}={spec}")]);
         }
         let log = outputs.join("smartnic-sim.log");
         let mut sim = spawn(&mut sim, &log)?;
@@ -115,7 +131,10 @@ impl Card {
         daemon
             .arg("--device")
             .arg(format!("vfio-user:{}", device.display()));
-        daemon.arg("--socket").arg(&control);
+        daemon.arg("--control").arg(&control);
+        if places.host.is_some() {
+            daemon.arg("--tap");
+        }
         let log = outputs.join("smartnicd.log");
         let mut daemon = spawn(&mut daemon, &log)?;
         serves(&mut daemon, &control, &log)?;
@@ -143,10 +162,12 @@ impl Card {
     pub fn make_bridge(&self, broken: Option<Break>) -> Result<()> {
         let mut lines = vec![
             format!("link add {BRIDGE} type bridge"),
-            format!("link add {LAG} type lag xmit_hash_policy layer3+4"),
+            format!("link add {LAG} type lag mode balance-xor xmit_hash_policy layer3+4"),
         ];
-        lines.extend(["p3", "p4"].map(|port| format!("link set {port} master {LAG}")));
-        lines.extend(["p1", "p2", LAG].map(|port| format!("link set {port} master {BRIDGE}")));
+        lines.extend(["port3", "port4"].map(|port| format!("link set {port} master {LAG} up")));
+        lines.extend(
+            ["port1", "port2", LAG].map(|link| format!("link set {link} master {BRIDGE} up")),
+        );
         lines.push(format!("link set {BRIDGE} up"));
         if broken == Some(Break::Forward) {
             lines.push("dev set forward off".to_owned());

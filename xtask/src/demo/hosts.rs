@@ -35,13 +35,14 @@ pub struct Network {
     pub host: Namespace,
     places: BTreeMap<&'static str, Namespace>,
     far_end: Aggregate,
+    /// Kept for its clean-up.
     _lab: Lab,
 }
 
 impl Network {
-    /// Makes the hosts and plugs them into the card's four ports.
-    pub fn new() -> Result<Self> {
-        let mut lab = Lab::new("sn")?;
+    /// Makes the hosts, in namespaces of this prefix, and plugs them into the card's four ports.
+    pub fn new(prefix: &str) -> Result<Self> {
+        let mut lab = Lab::new(prefix)?;
         let card = lab.namespace("card")?;
         let host = lab.namespace("host")?;
         let mut places = BTreeMap::from([("host", host.clone())]);
@@ -70,6 +71,16 @@ impl Network {
         self.host.offloads_off(bridge)?;
         self.host.up(bridge)?;
         self.host.address(bridge, &format!("{}/24", address(254)))
+    }
+
+    /// Puts a kernel bridge in the card's place, and a cable in that of the daemon's TAP.
+    #[cfg(test)]
+    pub fn with_kernel_bridge(&self, tap: &str) -> Result<()> {
+        self._lab.veth((&self.host, tap), (&self.card, "p0"))?;
+        // A bridge knows no LAG: one of its two cables is enough.
+        self.card
+            .bridge("switch", &["p0", PORTS[0], PORTS[1], PORTS[2]])?;
+        self.card.up("switch")
     }
 
     /// The hosts by name.

@@ -252,6 +252,25 @@ impl Namespace {
         Ok(kind)
     }
 
+    /// Makes a kernel bridge of interfaces.
+    #[cfg(test)]
+    pub fn bridge(&self, name: &str, members: &[&str]) -> Result<()> {
+        self.link(&[
+            "add",
+            "name",
+            name,
+            "type",
+            "bridge",
+            "stp_state",
+            "0",
+            "mcast_snooping",
+            "0",
+        ])?;
+        members
+            .iter()
+            .try_for_each(|member| self.link(&["set", "dev", member, "master", name]))
+    }
+
     /// The neighbours that the kernel resolved, as `ip neigh` shows them.
     pub fn neighbours(&self) -> Result<String> {
         ip(&["-n", &self.name, "neigh", "show"])

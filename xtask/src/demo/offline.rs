@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use super::Lost;
 use super::frames::{Station, arp, echo, tcp, udp};
 use super::pcapng::{self, Packet};
 use crate::proc::interrupted;
@@ -227,13 +228,9 @@ impl Wires {
             }
             if start.elapsed() > PATIENCE {
                 let step = &act.steps[*done];
-                bail!(
-                    "{}: frame {} of port {} was lost ({:?})",
-                    act.name,
-                    *done + 1,
-                    step.from + 1,
-                    step.expect
-                );
+                let (frame, port) = (*done + 1, step.from + 1);
+                let lost = format!("{}: frame {frame} into port {port} was lost", act.name);
+                return Err(Lost(lost).into());
             }
             std::thread::sleep(Duration::from_micros(50));
         }

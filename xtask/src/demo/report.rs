@@ -18,7 +18,7 @@ fn capture_of(outputs: &Path, port: usize) -> PathBuf {
 
 /// Prints what the hardware learned and counted, as `smartnic-ctl` shows it.
 pub fn hardware(card: &Card) -> Result<()> {
-    for line in ["fdb show", "lag show", "stats"] {
+    for line in ["fdb show br br0", "lag", "stats --nonzero"] {
         println!("\n$ smartnic-ctl {line}");
         print!(
             "{}",
