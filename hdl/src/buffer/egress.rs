@@ -27,8 +27,9 @@ pub(crate) fn egress(params: &Params) -> Module {
     let load_dest = m.input("load_dest", sb);
     let load_flush = m.input("load_flush", 1);
     let load_frame = m.input("load_frame", c + 16);
-    let load_last = m.input("load_last_beat", nb);
-    let load_tail = m.input("load_tail", lb);
+    let length = m.input("load_length", 14);
+    let load_tail = length.slice(0, lb);
+    let load_last = (&length - 1).slice(lb, nb);
     let pause = m.input("pause", 1);
 
     // Stage A: choose.

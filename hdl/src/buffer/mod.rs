@@ -19,7 +19,8 @@
 //! Protocol: `ready` is low for `cells` + 1 cycles after reset; inputs and `enq` wait. Every record without `done_nocell` is enqueued once,
 //! as it is (`head`, `cells`, `length`, `source`), with any destination set; `enq_cells` = 0 is ignored. Any class but 0 is the high one.
 //!
-//! Latency: `in_eop` accepted to `done_valid` 2 cycles. Test: `tests/buffer`.
+//! Latency: `in_eop` accepted to `done_valid` 2 cycles; `enq` accepted to the first beat at `out_valid` 6 cycles for the lowest port of the
+//! set when it is idle, 14 for the host and through a queue. Test: `tests/buffer`.
 
 mod egress;
 mod fifo;
@@ -168,17 +169,13 @@ pub fn switch_buffer(params: &Params) -> Module {
     let push = ["push", "push_queue", "push_head", "push_cells"];
     lines.join(&dequeue, &enqueue, &push);
     lines.join(&dequeue, &egress, &["finished", "host_clear"]);
-    let load = [
-        "valid",
-        "hot",
-        "dest",
-        "flush",
-        "frame",
-        "last_beat",
-        "tail",
-    ];
+    let load = ["valid", "hot", "dest", "flush", "frame", "length"];
     for name in load {
         lines.join(&egress, &dequeue, &[&format!("load_{name}")]);
+    }
+    lines.join(&enqueue, &dequeue, &["idle_readers", "load_taken"]);
+    for name in ["hot", "dest", "frame", "length"] {
+        lines.join(&dequeue, &enqueue, &[&format!("direct_{name}")]);
     }
     egress.drive("pause", release.port("read_pause"));
     for d in 0..s {

@@ -20,7 +20,6 @@ pub(crate) fn dequeue(params: &Params) -> Module {
     let (qb, ob) = (queue_bits(params), occupancy_bits(params));
     let depth = ring(params);
     let rb = bits_for(depth);
-    let lb = bits_for(params.beat_bytes() as u64);
     let m = Module::new("queue_dequeue");
     let run = m.input("run", 1);
     let sweep = m.input("sweep_cell", c);
@@ -52,10 +51,21 @@ pub(crate) fn dequeue(params: &Params) -> Module {
     let host_held = m.reg("host_held", 1, 0);
     let host = |e: &E| e.bit(s - 1);
     let free = !busy & !recent & !cat(&[host_held.clone(), lit(s - 1, 0)]);
-    let request = m.named("request", (low | &high) & free & (&enable | &flush));
+    let request = m.named("request", (&low | &high) & free & (&enable | &flush));
     let grant = round_robin(&m, "rr", &request, &lit(1, 1));
+    // Copies that come straight from enqueue, for readers that have nothing; never the host's, whose metadata come from the record RAM.
+    let direct_hot = m.input("direct_hot", s);
+    let direct = m.named("direct", direct_hot.any());
+    let nothing: Vec<E> = held.iter().rev().map(|h| h.is_zero()).collect();
+    let ports = !cat(&[lit(1, 1), lit(s - 1, 0)]);
+    let idle_readers = m.output_reg("idle_readers", s, 0);
+    m.assign(
+        &idle_readers,
+        cat(&nothing) & !(&low | &high) & &enable & !&flush & ports,
+    );
+    let given = &grant | &direct_hot;
     for (d, h) in held.iter().enumerate() {
-        let (up, down) = (grant.bit(d as u32), finished.bit(d as u32));
+        let (up, down) = (given.bit(d as u32), finished.bit(d as u32));
         m.process(|p| p.if_(up.ne(&down), |p| p.set(h, mux(&up, h + 1, h - 1))));
     }
     m.assign(&host_held, (&host_held & !&host_clear) | host(&grant));
@@ -150,22 +160,24 @@ pub(crate) fn dequeue(params: &Params) -> Module {
     let word5 = m.delay("word5", &word4);
     let (length, cells5) = (word5.slice(0, 14), word5.slice(22, 8));
     let (hot5, queue5) = (along.slice(qb + 1, s), along.slice(0, qb));
-    m.output_of("load_valid", &valid);
-    m.output_of("load_hot", &hot5);
-    m.output_of("load_dest", queue5.slice(1, qb - 1));
-    m.output_of("load_flush", along.bit(qb));
     // {copies, cells, source, head} as the release engine wants it.
-    m.output_of(
-        "load_frame",
-        cat(&[
-            word5.slice(18, 4),
-            cells5.clone(),
-            word5.slice(14, 4),
-            head5,
-        ]),
-    );
-    m.output_of("load_last_beat", (&length - 1).slice(lb, 14 - lb));
-    m.output_of("load_tail", length.slice(0, lb));
+    let frame5 = cat(&[
+        word5.slice(18, 4),
+        cells5.clone(),
+        word5.slice(14, 4),
+        head5,
+    ]);
+    let load = |name: &str, queued: &E| {
+        let straight = m.input(&format!("direct_{name}"), queued.width());
+        m.output_of(&format!("load_{name}"), mux(&valid, queued, straight));
+    };
+    load("dest", &queue5.slice(1, qb - 1));
+    load("frame", &frame5);
+    load("length", &length);
+    m.output_of("load_hot", mux(&valid, &hot5, &direct_hot));
+    m.output_of("load_valid", &valid | &direct);
+    m.output_of("load_flush", &valid & along.bit(qb));
+    m.output_of("load_taken", &valid);
 
     // Occupancy.
     let cells: Vec<E> = (0..2 * s)

@@ -5,7 +5,8 @@
 //! ones, or a frame without destinations (as one copy), are handed to the release engine in one request after the last copy.
 //!
 //! Rate: a frame every (copies + 1) cycles, at least 2. Latency: `enq` accepted to the queue's not being empty 4 cycles. A copy is dropped if
-//! occupancy + `enq_cells` would exceed the limit. `enq_cells` = 0 (a `done_nocell` record) is accepted and ignored.
+//! occupancy + `enq_cells` would exceed the limit. A copy for a port whose reader and queues have nothing goes straight to the
+//! reader (`direct_*`, if the load port is free): it never waits, so no limit applies to it. `enq_cells` = 0 (a `done_nocell` record) is accepted and ignored.
 //! Test: `tests/buffer`.
 
 use super::{occupancy_bits, queue_bits};
@@ -76,13 +77,19 @@ pub(crate) fn enqueue(params: &Params) -> Module {
     m.output_of("record_addr", &head);
     m.output_of(
         "record_word",
-        cat(&[cells.clone(), copies.clone(), source.clone(), length]),
+        cat(&[
+            cells.clone(),
+            copies.clone(),
+            source.clone(),
+            length.clone(),
+        ]),
     );
     m.output_of("record_meta", &metadata);
 
     // Stage 2: occupancy and limit of the copy's queue. The frame's fields stay until stage 3 is through.
     let busy2 = m.reg("busy2", 1, 0);
-    m.assign(&busy2, left.any());
+    let direct = m.wire("direct", s);
+    m.assign(&busy2, left.any() & !direct.any());
     let free2 = m.reg("free2", 1, 0);
     m.assign(&free2, &fresh & &none);
     let last2 = m.reg("last2", 1, 0);
@@ -108,7 +115,8 @@ pub(crate) fn enqueue(params: &Params) -> Module {
     let hot3 = m.delay("hot3", &hot2);
     let queue3 = m.delay("queue3", &queue2);
     let head3 = m.delay("head3", &m.delay("head2", &head));
-    let frame2 = m.delay("frame2", &cat(&[copies, cells, source]));
+    let frame1 = cat(&[copies, cells, source]);
+    let frame2 = m.delay("frame2", &frame1);
     let frame3 = m.delay("frame3", &frame2);
     let cells3 = frame3.slice(4, 8);
     let most = room.trunc(ob);
@@ -122,6 +130,21 @@ pub(crate) fn enqueue(params: &Params) -> Module {
     m.output_of("push_cells", &cells3);
     let full = m.output_reg("drop_queue_full", s, 0);
     m.assign(&full, &hot3 & drop.repl(s));
+
+    // Straight to a reader that has nothing, and for which nothing is on its way (two stages, and one that `idle_readers` lags behind).
+    let idle_readers = m.input("idle_readers", s);
+    let passing = &hot3 & busy3.repl(s);
+    let passed = m.reg("passed", s, 0);
+    m.assign(&passed, &passing);
+    let open = !m.input("load_taken", 1);
+    m.assign(
+        &direct,
+        &this & &idle_readers & !(&passing | &passed) & open.repl(s),
+    );
+    m.output_of("direct_hot", &direct);
+    m.output_of("direct_dest", encode(&this, qb - 1));
+    m.output_of("direct_frame", cat(&[frame1, head]));
+    m.output_of("direct_length", &length);
 
     // What the release engine gets.
     let drops = m.reg("drops", 4, 0);

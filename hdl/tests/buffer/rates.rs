@@ -4,20 +4,19 @@ use crate::bench;
 use crate::bench::Bench;
 use smartnic_regs::queue;
 
-/// Latency of a lone frame: `in_eop` to `done_valid`, `enq` to `out_valid`.
+/// Latency of a lone frame: `in_eop` to `done_valid`, `enq` to `out_valid`, straight to a port and through a queue to the host.
 #[test]
 fn latency_when_idle() {
     for ports in [2, 4, 8] {
         let mut b = bench(ports);
         for length in [1, 60, 61, 64, 65, 128, 1500] {
-            b.send_random(0, length, false);
-            b.drain(|_, _| (2, 0));
-            assert_eq!(
-                b.done_cycle.unwrap() - b.eop_cycle,
-                2,
-                "in_eop to done_valid"
-            );
-            assert_eq!(b.out_cycle.unwrap() - b.enq_cycle, 14, "enq to out_valid");
+            for (dest, cycles) in [(1, 6), (1 << (ports - 1), 6), (1 << ports, 14)] {
+                b.send_random(0, length, false);
+                b.drain(|_, _| (dest, 0));
+                let (done, out) = (b.done_cycle.unwrap(), b.out_cycle.unwrap());
+                assert_eq!(done - b.eop_cycle, 2, "in_eop to done_valid");
+                assert_eq!(out - b.enq_cycle, cycles, "enq to out_valid");
+            }
         }
     }
 }
