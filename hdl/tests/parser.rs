@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use rand::{Rng, SeedableRng};
 use smartnic_hdl::parser::{HDR_FIELDS, LATENCY, MIN_FRAME, parser};
 use smartnic_hdl::rtl::design;
-use smartnic_verilated::{Model, Options};
+use smartnic_verilated::{Model, Options, OutputId};
 
 fn rng() -> rand_chacha::ChaCha8Rng {
     let seed = std::env::var("SEED")
@@ -20,9 +20,19 @@ fn rng() -> rand_chacha::ChaCha8Rng {
     rand_chacha::ChaCha8Rng::seed_from_u64(seed)
 }
 
+/// Ports that are read in every cycle.
+struct Outputs {
+    valid: OutputId,
+    idle: OutputId,
+    fields: [OutputId; 12],
+}
+
 /// The parser, with the records that must come out of it.
 struct Bench {
     dut: Model,
+    out: Outputs,
+    /// `idle` in the cycle before.
+    idle: bool,
     /// Record of each frame sent, its bytes, and the cycle in which its last byte was taken, if it was.
     expected: VecDeque<(Header, Vec<u8>, Option<u64>)>,
     cycle: u64,
@@ -38,8 +48,18 @@ impl Bench {
             ..Options::default()
         };
         let dut = Model::build(&design(&parser()), &options).expect("builds");
+        let out = |name: &str| dut.output(name).expect("an output");
+        let out = Outputs {
+            valid: out("hdr_valid"),
+            idle: out("idle"),
+            fields: Header::default()
+                .fields()
+                .map(|(name, _)| out(&format!("hdr_{name}"))),
+        };
         let mut b = Bench {
             dut,
+            out,
+            idle: false,
             expected: VecDeque::new(),
             cycle: 0,
             last: None,
@@ -57,24 +77,25 @@ impl Bench {
         self.cycle += 1;
         assert_eq!(self.dut.peek("hdr_valid"), 0);
         self.last = None;
+        self.idle = false;
         self.expected.clear();
     }
 
     fn record(&self) -> Header {
-        let f = |name: &str| self.dut.peek(&format!("hdr_{name}"));
+        let f = |i: usize| self.dut.get(self.out.fields[i]);
         Header {
-            dst: f("dst"),
-            src: f("src"),
-            ethertype: f("ethertype"),
-            tagged: f("tagged"),
-            tci: f("tci"),
-            tagged2: f("tagged2"),
-            tci2: f("tci2"),
-            ip: f("ip"),
-            proto: f("proto"),
-            fragment: f("fragment"),
-            l3: f("l3"),
-            ports: f("ports"),
+            dst: f(0),
+            src: f(1),
+            ethertype: f(2),
+            tagged: f(3),
+            tci: f(4),
+            tagged2: f(5),
+            tci2: f(6),
+            ip: f(7),
+            proto: f(8),
+            fragment: f(9),
+            l3: f(10),
+            ports: f(11),
         }
     }
 
@@ -83,7 +104,9 @@ impl Bench {
         self.dut.tick(1);
         self.cycle += 1;
         let now = self.record();
-        if self.dut.peek("hdr_valid") == 1 {
+        let was_idle = std::mem::replace(&mut self.idle, self.dut.get(self.out.idle) == 1);
+        if self.dut.get(self.out.valid) == 1 {
+            assert!(!was_idle, "a record out of an idle parser");
             let (want, frame, _) = self.expected.pop_front().expect("a record for no frame");
             assert_eq!(now, want, "{frame:02x?}");
             self.last = Some(now);
@@ -144,6 +167,8 @@ impl Bench {
             self.idle(rng);
         }
         assert!(self.expected.is_empty(), "records are missing");
+        self.idle(rng);
+        assert!(self.idle, "idle when all is done");
     }
 }
 

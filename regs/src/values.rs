@@ -97,9 +97,9 @@ pub mod hash_policy {
     pub const LAYER34: u32 = 1;
     /// layer2+3.
     pub const LAYER23: u32 = 2;
-    /// encap2+3.
+    /// encap2+3. Hashes as layer2+3 until the card reads inner headers.
     pub const ENCAP23: u32 = 3;
-    /// encap3+4.
+    /// encap3+4. Hashes as layer3+4 until the card reads inner headers.
     pub const ENCAP34: u32 = 4;
     /// vlan+srcmac.
     pub const VLAN_SRCMAC: u32 = 5;

@@ -160,7 +160,8 @@ fn bytes(rng: &mut impl Rng, n: usize) -> Vec<u8> {
 
 /// A transport header (or what follows) of this protocol.
 fn transport(rng: &mut impl Rng, proto: u8, version: u64, depth: u32) -> Vec<u8> {
-    let n = rng.random_range(8..40);
+    let longest = if rng.random_ratio(1, 8) { 120 } else { 40 };
+    let n = rng.random_range(8..longest);
     let mut t = bytes(rng, n);
     if proto == 1 || proto == 58 {
         t[0] = match rng.random_range(0..10) {
