@@ -36,10 +36,13 @@ pub fn bank(counters: &[(u32, u32)]) -> Module {
 
     let slot = m.reg("slot", sb, 0);
     let first_round = m.reg("first_round", 1, 1); // the RAM still holds what was there before reset
+    let ring = m.reg("ring", sweep as u32, 1); // the slot, one-hot
     m.process(|p| {
         p.set(&slot, &slot + 1);
-        p.if_(slot.eq(sweep - 1), |p| {
+        p.set(&ring, ring.shl(1));
+        p.if_(ring.bit(sweep as u32 - 1), |p| {
             p.set(&slot, 0);
+            p.set(&ring, 1);
             p.set(&first_round, false);
         });
     });
@@ -60,8 +63,13 @@ pub fn bank(counters: &[(u32, u32)]) -> Module {
         );
         let ev = m.input(&format!("ev_{name}"), *width);
         let acc = m.reg(&format!("acc_{name}"), bits, 0);
-        let here = m.named(&format!("at_{name}"), slot.eq(i as u64));
-        m.assign(&acc, (&acc & (!here).repl(bits)) + ev.zext(bits));
+        let here = ring.bit(i as u32);
+        let more = m.named(&format!("more_{name}"), &acc + ev.zext(bits));
+        // Bits above the increment go to zero on a visit: a flop's own reset, no logic.
+        m.process(|p| {
+            p.set(&acc, &more);
+            p.if_(&here, |p| p.set(&acc, ev.zext(bits)));
+        });
         taken.push(acc.zext(widest));
     }
     taken.resize(sweep as usize, lit(widest, 0));
@@ -71,7 +79,6 @@ pub fn bank(counters: &[(u32, u32)]) -> Module {
     mem.drive("ren", true).drive("raddr", &slot);
     let add_1 = m.delay("add_1", &pick(&slot, &taken));
     let add_2 = m.delay("add_2", &add_1);
-    let total_2 = m.delay("total_2", &mem.port("rdata"));
     let pipe = |name: &str, first: &E, n: u32| {
         let mut v = vec![first.clone()];
         for i in 1..=n {
@@ -81,11 +88,15 @@ pub fn bank(counters: &[(u32, u32)]) -> Module {
         }
         v
     };
-    let fresh = pipe("fresh", &first_round, 2);
+    let fresh = pipe("fresh", &first_round, 1);
     let slots = pipe("slot", &slot, 4);
     let live = pipe("live", &lit(1, 1), 4);
     // 3, 4: add.
-    let old = m.named("old", &total_2 & (!&fresh[2]).repl(64));
+    let old = m.reg_nr("total_2", 64);
+    m.process(|p| {
+        p.set(&old, mem.port("rdata"));
+        p.if_(&fresh[1], |p| p.set(&old, 0));
+    });
     let low = m.reg_nr("low", 33);
     let high = m.reg_nr("high", 32);
     let sum = m.reg_nr("sum", 64);
