@@ -6,8 +6,8 @@
 //! Both resets must be active together at some time, the read side's while the write side's pointer goes back to zero
 //! (`gmii_rx` shows how); after that the sides may leave reset in any order.
 //!
-//! Latency: a word written at an edge of `write_clock` is on `read_data` after the second following edge of `read_clock`
-//! (the third if the edges fall together). `read_valid` and `read_data` come from a comparison of pointers and a LUT RAM: about
+//! Latency: a word written at an edge of `write_clock` can be read after the second edge of `read_clock` that follows.
+//! `read_valid` and `read_data` come from a comparison of pointers and a LUT RAM: about
 //! 3 levels of logic. Cost: 6 flops a pointer bit, `width` x `depth` bits of LUT RAM. Test: `tests/cdc.rs`.
 
 use super::bit_sync;

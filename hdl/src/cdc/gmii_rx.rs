@@ -16,7 +16,7 @@
 //! always 1 at 1000 Mb/s). Core domain (`clock`, `reset`): `sample_valid`, `sample_data[8]`, `sample_dv`, `sample_er`,
 //! `sample_overflow`, `sample_down`. Samples cannot be stalled.
 //!
-//! Latency: 4 core edges from the receive edge that takes the pins until the sample can be read, 5 if the edges fall together.
+//! Latency: the pins are taken at one receive edge and written at the next; after the second core edge that follows, the sample can be read.
 //! The sample outputs are not registers (about 3 levels). Cost: see `mac`. Test: `tests/gmii_rx.rs`.
 
 use super::{async_fifo, bit_sync};

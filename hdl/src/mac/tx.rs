@@ -13,7 +13,7 @@
 //! Ports: `tx_valid`, `tx_ready`, `tx_data[W]`, `tx_keep[W/8]`, `tx_sop`, `tx_eop`; `tx_ce`; `enable`; `paused`; `pause_request`, `pause_quanta[16]`,
 //! `pause_addr[48]`, `pause_start` (pulse when the request was taken); `gmii_txd[8]`, `gmii_tx_en`, `gmii_tx_er`; `ev_*`; `idle`.
 //!
-//! Latency: first `tx_valid` to TX_EN 3 cycles (with `tx_ce` at 1, after a gap). Test: `tests/mac_tx.rs`.
+//! Latency: first `tx_valid` to TX_EN 3 cycles (seen at the pins in the third cycle after; `tx_ce` at 1, gap over). Test: `tests/mac_tx.rs`.
 
 use super::rx::{PAUSE_ADDRESS, PAUSE_TYPE, size_classes};
 use super::{TX_LENGTH_BITS, counter_name, crc};
@@ -54,7 +54,7 @@ pub fn mac_tx(width: u32) -> Module {
     let store = Store::new(&m, width, &use_byte, &drain);
     let may_start = m.named(
         "may_start",
-        &enable & (&pause_request | (&store.valid & !&paused & !&drain)),
+        &enable & (&pause_request | ((&store.valid | &store.coming) & !&paused & !&drain)),
     );
     let pause_start = m.output("pause_start", 1);
     let enough = m.named("enough", length.ge(MIN - 1));
@@ -182,6 +182,8 @@ struct Store {
     byte: E,
     /// It is the last of its frame.
     last: E,
+    /// A beat is being taken.
+    coming: E,
     /// While draining: the last beat of the frame went.
     drained: E,
 }
@@ -245,6 +247,7 @@ impl Store {
             valid: now.0,
             byte,
             last,
+            coming: take,
             drained,
         }
     }
