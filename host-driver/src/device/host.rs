@@ -184,6 +184,11 @@ impl HostPort {
         self.tx.ring_doorbell(mmio)
     }
 
+    /// Frames that can be queued now.
+    pub fn tx_free(&self) -> usize {
+        self.tx.size() as usize - self.tx.in_flight()
+    }
+
     /// No room to send.
     pub fn tx_full(&self) -> bool {
         self.tx.is_full()

@@ -2,6 +2,7 @@
 
 mod fake;
 mod rings;
+mod switch;
 mod tables;
 mod transport;
 

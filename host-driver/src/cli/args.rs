@@ -1,0 +1,278 @@
+//! The commands and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::control::DEFAULT_SOCKET;
+
+/// Shows and configures a smartnic through its driver, smartnicd.
+///
+/// Words, output and JSON keys are those of ip(8) and bridge(8) of iproute2.
+#[derive(Parser, Debug)]
+#[command(
+    name = "smartnic-ctl",
+    version,
+    propagate_version = true,
+    after_help = "Examples:
+  smartnic-ctl link add br0 type bridge
+  smartnic-ctl link set port1 master br0 up
+  smartnic-ctl -j -p fdb show br br0
+
+Exit codes: 0 done, 1 wrong usage, 2 refused by smartnicd or the card, 3 smartnicd cannot be reached,
+4 the output cannot be written."
+)]
+pub struct Cli {
+    /// Show JSON
+    #[arg(short, long, global = true)]
+    pub json: bool,
+    /// Show JSON with line breaks
+    #[arg(short, long, global = true)]
+    pub pretty: bool,
+    /// Show statistics
+    #[arg(short, long, global = true)]
+    pub statistics: bool,
+    /// Show details
+    #[arg(short, long, global = true)]
+    pub details: bool,
+    /// Socket of smartnicd
+    #[arg(long, global = true, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    pub socket: PathBuf,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// The card: what it is, its state, forwarding
+    #[command(after_help = "Examples:
+  smartnic-ctl dev
+  smartnic-ctl dev set forward off     cut all forwarding between ports, for diagnosis")]
+    Dev {
+        /// What to do
+        #[command(subcommand)]
+        command: Option<DevCommand>,
+    },
+    /// Ports of the card: link, bridge state and flags
+    #[command(after_help = "Examples:
+  smartnic-ctl port
+  smartnic-ctl port set port1 learning slow-path
+  smartnic-ctl port set port2 state blocking flood off
+  smartnic-ctl port set port3 mtu 1400 up")]
+    Port {
+        /// What to do
+        #[command(subcommand)]
+        command: Option<PortCommand>,
+    },
+    /// Links: ports, bridges, lags
+    #[command(
+        alias = "l",
+        after_help = "Examples:
+  smartnic-ctl link add br0 type bridge ageing_time 30000
+  smartnic-ctl link add lag0 type lag mode balance-xor xmit_hash_policy layer3+4
+  smartnic-ctl link set port3 master lag0
+  smartnic-ctl link set lag0 master br0 up
+  smartnic-ctl link set port3 nomaster
+  smartnic-ctl link set br0 type bridge ageing_time 10000
+  smartnic-ctl -s link show br0
+  smartnic-ctl link del lag0"
+    )]
+    Link {
+        /// What to do
+        #[command(subcommand)]
+        command: Option<LinkCommand>,
+    },
+    /// Lags: members and buckets
+    #[command(after_help = "Examples:
+  smartnic-ctl lag
+  smartnic-ctl lag buckets lag0        which member each of the 840 buckets leads to, read from the hardware")]
+    Lag {
+        /// What to do
+        #[command(subcommand)]
+        command: Option<LagCommand>,
+    },
+    /// The forwarding database, read from the hardware
+    #[command(after_help = "Examples:
+  smartnic-ctl fdb show br br0
+  smartnic-ctl fdb add 02:00:00:00:00:01 dev port1 master static
+  smartnic-ctl fdb replace 02:00:00:00:00:01 dev lag0 master dynamic
+  smartnic-ctl fdb del 02:00:00:00:00:01 dev port1
+  smartnic-ctl fdb flush dev port1
+  smartnic-ctl fdb monitor")]
+    Fdb {
+        /// What to do
+        #[command(subcommand)]
+        command: Option<FdbCommand>,
+    },
+    /// Counters of ports and host, or of one interface (a lag or bridge: the sum of its ports)
+    #[command(after_help = "Examples:
+  smartnic-ctl stats
+  smartnic-ctl stats port1 --nonzero
+  smartnic-ctl -j stats lag0")]
+    Stats {
+        /// Interface, or host
+        name: Option<String>,
+        /// Only counters that are not zero
+        #[arg(long)]
+        nonzero: bool,
+    },
+    /// Versions of this program, of smartnicd and of the register map
+    Version,
+    /// Completion script for a shell
+    #[command(after_help = "Example:
+  smartnic-ctl completion bash > /etc/bash_completion.d/smartnic-ctl")]
+    Completion {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// `dev`.
+#[derive(Subcommand, Debug)]
+pub enum DevCommand {
+    /// Show the card
+    #[command(aliases = ["list", "ls"])]
+    Show,
+    /// forward on|off
+    Set {
+        /// forward on|off
+        #[arg(required = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
+}
+
+/// An interface, or all.
+#[derive(Args, Debug)]
+pub struct ShowName {
+    /// Interface; all without it
+    pub name: Option<String>,
+}
+
+/// `port`.
+#[derive(Subcommand, Debug)]
+pub enum PortCommand {
+    /// Show ports
+    #[command(aliases = ["list", "ls"])]
+    Show(ShowName),
+    /// Set what a port does
+    #[command(
+        long_about = "PORT [ up | down ] [ mtu N ] [ address MAC ] [ state disabled|listening|learning|forwarding|blocking ]
+     [ learning on|slow-path|off ] [ flood on|off ] [ mcast_flood on|off ] [ bcast_flood on|off ]
+     [ hairpin on|off ] [ isolated on|off ]
+
+learning on: the hardware learns; slow-path: it reports unknown sources and smartnicd inserts them."
+    )]
+    Set {
+        /// Port (or a lag that is in a bridge)
+        name: String,
+        /// Words and values
+        #[arg(required = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
+}
+
+/// `link`.
+#[derive(Subcommand, Debug)]
+pub enum LinkCommand {
+    /// Show links
+    #[command(aliases = ["list", "ls", "sh"])]
+    Show {
+        /// [ dev ] NAME
+        #[arg(value_name = "NAME")]
+        words: Vec<String>,
+    },
+    /// NAME [ up ] [ mtu N ] [ address MAC ] type bridge|lag [ OPTION VALUE ]...
+    #[command(
+        alias = "a",
+        long_about = "[ name ] NAME [ up ] [ mtu N ] [ address MAC ] type { bridge | lag } [ OPTION VALUE ]...
+
+NAME may contain %d for the lowest free number.
+bridge: ageing_time CENTISECONDS (30000; one for all bridges of a card; 0: no ageing)
+lag:    mode balance-xor|active-backup (balance-xor), xmit_hash_policy layer2|layer2+3|layer3+4 (layer2),
+        lb_fill linux|resilient (linux), primary PORT"
+    )]
+    Add {
+        /// Words
+        #[arg(required = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
+    /// Delete a bridge or lag
+    #[command(aliases = ["delete", "d"], name = "del")]
+    Delete {
+        /// [ dev ] NAME
+        #[arg(required = true, value_name = "NAME")]
+        words: Vec<String>,
+    },
+    /// NAME [ up | down ] [ master NAME | nomaster ] [ mtu N ] [ address MAC ] [ type KIND [ OPTION VALUE ]... ]
+    #[command(alias = "s")]
+    Set {
+        /// Words
+        #[arg(required = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
+}
+
+/// `lag`.
+#[derive(Subcommand, Debug)]
+pub enum LagCommand {
+    /// Show lags
+    #[command(aliases = ["list", "ls"])]
+    Show(ShowName),
+    /// Show a lag's buckets
+    Buckets {
+        /// Lag
+        name: String,
+    },
+}
+
+/// `fdb`.
+#[derive(Subcommand, Debug)]
+pub enum FdbCommand {
+    /// [ br BRIDGE ] [ dev NAME ]
+    #[command(aliases = ["list", "ls"])]
+    Show {
+        /// Words
+        #[arg(value_name = "WORD")]
+        words: Vec<String>,
+    },
+    /// MAC dev NAME [ master ] [ local | static | dynamic ] [ sticky ] [ extern_learn ] [ blackhole ]
+    #[command(
+        long_about = "MAC dev NAME [ master ] [ local | static | dynamic ] [ sticky ] [ extern_learn ] [ blackhole ]
+
+local (permanent): to the host. static (the default): to NAME, does not age or move. dynamic: ages.
+sticky: ages, does not move. extern_learn: does not age, moves. blackhole: frames are dropped."
+    )]
+    Add {
+        /// Words
+        #[arg(required = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
+    /// As add, but replaces what is there
+    Replace {
+        /// Words
+        #[arg(required = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
+    /// MAC dev NAME
+    #[command(aliases = ["delete"], name = "del")]
+    Delete {
+        /// Words
+        #[arg(required = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
+    /// [ dev NAME ] [ dynamic | extern_learn | all ]
+    #[command(long_about = "[ dev NAME ] [ dynamic | extern_learn | all ]
+
+dynamic (the default): entries that age. all: those, externally learned ones and static ones; addresses of the
+bridge and its ports stay.")]
+    Flush {
+        /// Words
+        #[arg(value_name = "WORD")]
+        words: Vec<String>,
+    },
+    /// Show every change until interrupted
+    Monitor,
+}

@@ -1,0 +1,161 @@
+//! `link`, `port set` and `dev set`: from words to calls.
+
+use serde_json::Value;
+
+use super::CliError;
+use super::words::{Words, missing, once, unexpected};
+use crate::control::api::{AddLink, Options, SetLink};
+
+/// Words that a port has as a member of a bridge.
+const MEMBER_WORDS: [&str; 7] = [
+    "state",
+    "learning",
+    "flood",
+    "mcast_flood",
+    "bcast_flood",
+    "hairpin",
+    "isolated",
+];
+
+/// `[ dev ] NAME`, or nothing.
+pub fn show_name(words: &[String]) -> Result<Option<String>, CliError> {
+    let mut words = Words::new(words);
+    let name = match words.take() {
+        Some("dev") => Some(words.value("dev")?),
+        other => other,
+    };
+    words.end()?;
+    Ok(name.map(str::to_owned))
+}
+
+/// `[ dev ] NAME`.
+pub fn delete(words: &[String]) -> Result<String, CliError> {
+    show_name(words)?.ok_or_else(|| missing("NAME"))
+}
+
+fn options(words: &mut Words<'_>) -> Result<Options, CliError> {
+    let mut options = Options::new();
+    while let Some(option) = words.take() {
+        let value = words.value(option)?;
+        if options.insert(option.into(), value.into()).is_some() {
+            return Err(unexpected(option));
+        }
+    }
+    Ok(options)
+}
+
+/// `[ name ] NAME [ up ] [ mtu N ] [ address MAC ] type KIND [ OPTION VALUE ]...`
+pub fn add(words: &[String]) -> Result<AddLink, CliError> {
+    let mut words = Words::new(words);
+    let mut name = None;
+    let mut link = AddLink::default();
+    while let Some(word) = words.take() {
+        match word {
+            "name" | "dev" => once(&mut name, word, words.value(word)?)?,
+            "up" => once(&mut link.up, word, true)?,
+            "mtu" => once(&mut link.mtu, word, words.number(word)?)?,
+            "address" => once(&mut link.address, word, words.value(word)?.into())?,
+            "type" => {
+                link.kind = words.value(word)?.into();
+                link.options = Some(options(&mut words)?).filter(|o| !o.is_empty());
+            }
+            other => once(&mut name, other, other)?,
+        }
+    }
+    link.name = name.ok_or_else(|| missing("NAME"))?.into();
+    if link.kind.is_empty() {
+        return Err(missing("type"));
+    }
+    Ok(link)
+}
+
+/// `[ dev ] NAME [ up | down ] [ master NAME | nomaster ] ... [ type KIND [ OPTION VALUE ]... ]`; the kind too.
+pub fn set(words: &[String]) -> Result<(SetLink, Option<String>), CliError> {
+    let mut words = Words::new(words);
+    let mut name = None;
+    let mut kind = None;
+    let mut link = SetLink::default();
+    while let Some(word) = words.take() {
+        match word {
+            "dev" => once(&mut name, word, words.value(word)?)?,
+            "up" | "down" => once(&mut link.up, word, word == "up")?,
+            "master" => once(&mut link.master, word, words.value(word)?.into())?,
+            "nomaster" => once(&mut link.master, word, String::new())?,
+            "mtu" => once(&mut link.mtu, word, words.number(word)?)?,
+            "address" => once(&mut link.address, word, words.value(word)?.into())?,
+            "type" => {
+                let word = words.value(word)?;
+                let given = Some(options(&mut words)?).filter(|o| !o.is_empty());
+                match word {
+                    "bridge_slave" => link.member_options = given,
+                    kind_word => {
+                        link.options = given;
+                        kind = Some(kind_word.to_owned());
+                    }
+                }
+            }
+            other => once(&mut name, other, other)?,
+        }
+    }
+    link.name = name.ok_or_else(|| missing("NAME"))?.into();
+    Ok((link, kind))
+}
+
+/// `type KIND` must name what the link is.
+pub fn check_kind(link: &Value, name: &str, kind: &str) -> Result<(), CliError> {
+    match link["linkinfo"]["info_kind"].as_str() {
+        Some(is) if is == kind => Ok(()),
+        is => Err(CliError::Usage(format!(
+            "argument \"{kind}\" is wrong: type: {name} is a {}",
+            is.unwrap_or("port")
+        ))),
+    }
+}
+
+/// `PORT WORD VALUE ...`
+pub fn port_set(name: &str, words: &[String]) -> Result<SetLink, CliError> {
+    let mut words = Words::new(words);
+    let mut link = SetLink {
+        name: name.into(),
+        ..Default::default()
+    };
+    let mut members = Options::new();
+    while let Some(word) = words.take() {
+        match word {
+            "up" | "down" => once(&mut link.up, word, word == "up")?,
+            "mtu" => once(&mut link.mtu, word, words.number(word)?)?,
+            "address" => once(&mut link.address, word, words.value(word)?.into())?,
+            word if MEMBER_WORDS.contains(&word) => {
+                if members
+                    .insert(word.into(), words.value(word)?.into())
+                    .is_some()
+                {
+                    return Err(unexpected(word));
+                }
+            }
+            other => return Err(unexpected(other)),
+        }
+    }
+    link.member_options = Some(members).filter(|m| !m.is_empty());
+    Ok(link)
+}
+
+/// `forward on|off`.
+pub fn dev_set(words: &[String]) -> Result<bool, CliError> {
+    let mut words = Words::new(words);
+    let forward = match words.take() {
+        Some("forward") => match words.value("forward")? {
+            "on" => true,
+            "off" => false,
+            other => {
+                return Err(CliError::Usage(format!(
+                    "argument \"{other}\" is wrong: forward: use on or off"
+                )));
+            }
+        },
+        Some(other) => return Err(unexpected(other)),
+        None => return Err(missing("forward")),
+    };
+    words.end()?;
+    Ok(forward)
+}

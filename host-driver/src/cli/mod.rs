@@ -1,0 +1,255 @@
+//! `smartnic-ctl`: the command line, with iproute2's words, keys and look.
+//!
+//! Each command is one call of the daemon and one text; text and JSON are made by functions without side effects
+//! ([`text`]), which the golden tests of `tests/driver/cli.rs` hold to their form.
+
+pub mod args;
+pub mod fdb;
+pub mod link;
+pub mod text;
+pub mod words;
+
+use std::io::Write;
+use std::path::Path;
+
+use clap::CommandFactory;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::control::api::{ByName, FdbEventInfo, Named, Nothing, SetDevice, SetLink};
+use crate::control::client::{Client, ClientError};
+use args::{Cli, Command, DevCommand, FdbCommand, LagCommand, LinkCommand, PortCommand, ShowName};
+
+/// Why a command failed; each has its exit code.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// The command makes no sense: exit code 1.
+    #[error("{0}")]
+    Usage(String),
+    /// The daemon refused, or could not be reached: exit code 2 or 3.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The output could not be written: exit code 4.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl CliError {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            CliError::Usage(_) => 1,
+            CliError::Client(ClientError::Refused { .. }) => 2,
+            CliError::Client(_) => 3,
+            CliError::Output(_) => 4,
+        }
+    }
+}
+
+/// How output looks.
+#[derive(Clone, Copy, Default)]
+pub struct Look {
+    /// JSON instead of text.
+    pub json: bool,
+    /// JSON with line breaks.
+    pub pretty: bool,
+    /// With statistics.
+    pub stats: bool,
+    /// With details.
+    pub details: bool,
+}
+
+impl Look {
+    /// A value as JSON, or `text` of it.
+    pub fn show(&self, value: &Value, text: impl FnOnce(&Value, &Look) -> String) -> String {
+        match (self.json, self.pretty) {
+            (false, _) => text(value, self),
+            (true, true) => format!("{value:#}\n"),
+            (true, false) => format!("{value}\n"),
+        }
+    }
+}
+
+/// Runs a command, with its output to `out`.
+pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CliError> {
+    if let Command::Completion { shell } = cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "smartnic-ctl", &mut script);
+        return Ok(out.write_all(&script)?);
+    }
+    let look = Look {
+        json: cli.json,
+        pretty: cli.pretty,
+        stats: cli.statistics,
+        details: cli.details,
+    };
+    if let Command::Version = cli.command {
+        return version(&cli.socket, look, out);
+    }
+    let mut client = Client::connect(&cli.socket)?;
+    if let Command::Fdb {
+        command: Some(FdbCommand::Monitor),
+    } = cli.command
+    {
+        return monitor(&mut client, look, out);
+    }
+    let output = execute(&mut client, &cli.command, look)?;
+    Ok(out.write_all(output.as_bytes())?)
+}
+
+/// This program's version always, the daemon's when it can be reached.
+fn version(socket: &Path, look: Look, out: &mut dyn Write) -> Result<(), CliError> {
+    let daemon = Client::connect(socket)
+        .ok()
+        .and_then(|mut c| c.call::<Value>("GetVersion", &Nothing {}).ok());
+    let value = json!({ "smartnic-ctl": env!("CARGO_PKG_VERSION"), "smartnicd": daemon });
+    Ok(out.write_all(look.show(&value, text::version).as_bytes())?)
+}
+
+fn monitor(client: &mut Client, look: Look, out: &mut dyn Write) -> Result<(), CliError> {
+    let mut failed = None;
+    client.more("MonitorFdb", &Nothing {}, |reply: Value| {
+        let event: Option<FdbEventInfo> = serde_json::from_value(reply["event"].clone()).ok();
+        let line = look.show(&text::monitor_json(event.as_ref()), |_, look| {
+            text::monitor(event.as_ref(), look)
+        });
+        let written = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        failed = written.err();
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(()), |e| Err(e.into()))
+}
+
+/// Does one command and gives its output.
+pub fn execute(client: &mut Client, command: &Command, look: Look) -> Result<String, CliError> {
+    match command {
+        Command::Dev { command } => match command.as_ref().unwrap_or(&DevCommand::Show) {
+            DevCommand::Show => {
+                let reply: Value = client.call("GetDevice", &Nothing {})?;
+                Ok(look.show(&reply["device"], text::device))
+            }
+            DevCommand::Set { words } => {
+                let forward = link::dev_set(words)?;
+                none(client.call::<Value>("SetDevice", &SetDevice { forward })?)
+            }
+        },
+        Command::Port { command } => match command {
+            None => show(client, "ListPorts", "ports", None, look, text::ports),
+            Some(PortCommand::Show(ShowName { name })) => show(
+                client,
+                "ListPorts",
+                "ports",
+                name.clone(),
+                look,
+                text::ports,
+            ),
+            Some(PortCommand::Set { name, words }) => {
+                none(client.call::<Value>("SetLink", &link::port_set(name, words)?)?)
+            }
+        },
+        Command::Link { command } => link_command(client, command.as_ref(), look),
+        Command::Lag { command } => match command {
+            None => show(client, "ListLags", "lags", None, look, text::lags),
+            Some(LagCommand::Show(ShowName { name })) => {
+                show(client, "ListLags", "lags", name.clone(), look, text::lags)
+            }
+            Some(LagCommand::Buckets { name }) => {
+                let reply: Value = client.call("ListBuckets", &Named { name: name.clone() })?;
+                Ok(look.show(&reply["buckets"], text::buckets))
+            }
+        },
+        Command::Fdb { command } => fdb_command(client, command.as_ref(), look),
+        Command::Stats { name, nonzero } => {
+            let reply: Value = client.call("GetStats", &ByName { name: name.clone() })?;
+            let nonzero = *nonzero;
+            Ok(look.show(&reply["stats"], |value, _| text::stats(value, nonzero)))
+        }
+        // Served before a connection was made.
+        Command::Version | Command::Completion { .. } => Ok(String::new()),
+    }
+}
+
+fn none(_: Value) -> Result<String, CliError> {
+    Ok(String::new())
+}
+
+fn show(
+    client: &mut Client,
+    method: &str,
+    key: &str,
+    name: Option<String>,
+    look: Look,
+    text: impl FnOnce(&Value, &Look) -> String,
+) -> Result<String, CliError> {
+    let reply: Value = client.call(method, &ByName { name })?;
+    Ok(look.show(&reply[key], text))
+}
+
+fn link_command(
+    client: &mut Client,
+    command: Option<&LinkCommand>,
+    look: Look,
+) -> Result<String, CliError> {
+    let links = |client: &mut Client, name: Option<String>| -> Result<String, CliError> {
+        let mut reply: Value = client.call("ListLinks", &ByName { name })?;
+        text::trim_links(&mut reply["links"], &look);
+        Ok(look.show(&reply["links"], text::links))
+    };
+    match command {
+        None => links(client, None),
+        Some(LinkCommand::Show { words }) => links(client, link::show_name(words)?),
+        Some(LinkCommand::Add { words }) => {
+            none(client.call::<Value>("AddLink", &link::add(words)?)?)
+        }
+        Some(LinkCommand::Delete { words }) => none(client.call::<Value>(
+            "DeleteLink",
+            &Named {
+                name: link::delete(words)?,
+            },
+        )?),
+        Some(LinkCommand::Set { words }) => {
+            let (set, kind): (SetLink, _) = link::set(words)?;
+            if let Some(kind) = kind {
+                let reply: Value = client.call(
+                    "ListLinks",
+                    &ByName {
+                        name: Some(set.name.clone()),
+                    },
+                )?;
+                link::check_kind(&reply["links"][0], &set.name, &kind)?;
+            }
+            none(client.call::<Value>("SetLink", &set)?)
+        }
+    }
+}
+
+fn fdb_command(
+    client: &mut Client,
+    command: Option<&FdbCommand>,
+    look: Look,
+) -> Result<String, CliError> {
+    match command {
+        None => fdb_show(client, &[], look),
+        Some(FdbCommand::Show { words }) => fdb_show(client, words, look),
+        Some(FdbCommand::Add { words }) => {
+            none(client.call::<Value>("AddFdb", &fdb::add(words, false)?)?)
+        }
+        Some(FdbCommand::Replace { words }) => {
+            none(client.call::<Value>("AddFdb", &fdb::add(words, true)?)?)
+        }
+        Some(FdbCommand::Delete { words }) => {
+            none(client.call::<Value>("DeleteFdb", &fdb::delete(words)?)?)
+        }
+        Some(FdbCommand::Flush { words }) => {
+            none(client.call::<Value>("FlushFdb", &fdb::flush(words)?)?)
+        }
+        // Served before.
+        Some(FdbCommand::Monitor) => Ok(String::new()),
+    }
+}
+
+fn fdb_show(client: &mut Client, words: &[String], look: Look) -> Result<String, CliError> {
+    let mut reply: Value = client.call("ListFdb", &fdb::show(words)?)?;
+    text::trim_fdb(&mut reply["entries"], &look);
+    Ok(look.show(&reply["entries"], text::fdb))
+}

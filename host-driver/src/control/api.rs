@@ -1,0 +1,285 @@
+//! Types of the calls and replies, as the interface description has them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::device::fdb::FdbCounters;
+use crate::device::stats::BufferState;
+
+/// Option words and values.
+pub type Options = BTreeMap<String, String>;
+
+/// Parameters of calls that name at most one interface.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ByName {
+    /// The interface; all without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Parameters of calls that name one interface.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Named {
+    /// The interface.
+    pub name: String,
+}
+
+/// Parameters of calls without any.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Parameters of SetDevice.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetDevice {
+    /// Frames are forwarded.
+    pub forward: bool,
+}
+
+/// Parameters of AddLink.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddLink {
+    /// Name, with `%d` for a number.
+    pub name: String,
+    /// `bridge` or `lag`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// MTU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u64>,
+    /// Up at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up: Option<bool>,
+    /// Options of its type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Options>,
+}
+
+/// Parameters of SetLink: what is not there stays.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetLink {
+    /// The interface.
+    pub name: String,
+    /// Up or down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up: Option<bool>,
+    /// Master; empty: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master: Option<String>,
+    /// Address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// MTU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u64>,
+    /// Options of its own type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Options>,
+    /// Options that it has in its master.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member_options: Option<Options>,
+}
+
+/// Parameters of ListFdb.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListFdb {
+    /// Entries to this device only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<String>,
+    /// Entries of this bridge only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub br: Option<String>,
+}
+
+/// Parameters of AddFdb.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddFdb {
+    /// The bridge port, or the bridge.
+    pub dev: String,
+    /// The address.
+    pub mac: String,
+    /// `permanent`, `static` or `dynamic`.
+    pub state: String,
+    /// `sticky`, `extern_learn`, `blackhole`.
+    #[serde(default)]
+    pub flags: Vec<String>,
+    /// Replaces what is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<bool>,
+}
+
+/// Parameters of DeleteFdb.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteFdb {
+    /// The bridge port, or the bridge.
+    pub dev: String,
+    /// The address.
+    pub mac: String,
+}
+
+/// Parameters of FlushFdb.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlushFdb {
+    /// The bridge port, or the bridge; all without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<String>,
+    /// `dynamic`, `extern_learn` or `all`.
+    pub what: String,
+}
+
+/// The card.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    /// Transport and address.
+    pub device: String,
+    /// `running` or `gone`.
+    pub state: String,
+    /// Why it is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Register map version.
+    pub version: String,
+    /// Ethernet ports.
+    pub ports: u32,
+    /// LAG groups.
+    pub lag_groups: u32,
+    /// Rings of each kind.
+    pub queues: u32,
+    /// Classes.
+    pub classes: u32,
+    /// FDB entries in the tables.
+    pub fdb_entries: u32,
+    /// FDB entries in the CAM.
+    pub cam_entries: u32,
+    /// Cells of 64 bytes.
+    pub cells: u32,
+    /// Frames are forwarded between ports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<bool>,
+    /// Core clock cycles since power on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycles: Option<u64>,
+    /// The FDB's counters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fdb: Option<FdbCounters>,
+    /// The packet buffer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffer: Option<BufferState>,
+    /// Restarts of receive, transmit and event ring.
+    #[serde(default)]
+    pub ring_restarts: Vec<u64>,
+}
+
+/// A hardware port.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PortInfo {
+    /// Name.
+    pub ifname: String,
+    /// Hardware number.
+    pub port: u32,
+    /// Link is up.
+    pub link: bool,
+    /// Mb/s.
+    pub speed: u32,
+    /// Paused by the peer.
+    pub paused: bool,
+    /// MTU.
+    pub mtu: u32,
+    /// Bridge or lag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master: Option<String>,
+    /// What a bridge says of it (of its lag, if it is in one).
+    #[serde(flatten)]
+    pub bridge: Map<String, Value>,
+}
+
+/// A member of a lag.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LagMemberInfo {
+    /// Name.
+    pub ifname: String,
+    /// `ACTIVE` or `BACKUP`.
+    pub state: String,
+    /// `UP` or `DOWN`.
+    pub mii_status: String,
+    /// Buckets that lead to it.
+    pub buckets: u32,
+}
+
+/// A lag.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LagInfo {
+    /// Name.
+    pub ifname: String,
+    /// Hardware group.
+    pub group: u32,
+    /// Mode.
+    pub mode: String,
+    /// Hash policy.
+    pub xmit_hash_policy: String,
+    /// How buckets are filled.
+    pub lb_fill: String,
+    /// Active member of active-backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_slave: Option<String>,
+    /// Members in the order of joining.
+    pub members: Vec<LagMemberInfo>,
+    /// Frames without a live member.
+    pub no_member: u32,
+    /// Frames kept from returning to their group, all groups.
+    pub pruned: u32,
+}
+
+/// An FDB entry, by iproute2's keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FdbInfo {
+    /// Address.
+    pub mac: String,
+    /// Bridge port, or the bridge for local ones.
+    pub ifname: String,
+    /// Bridge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master: Option<String>,
+    /// Flags.
+    pub flags: Vec<String>,
+    /// `permanent`, `static`, or empty.
+    pub state: String,
+    /// FID.
+    pub fid: u16,
+    /// 3 fresh to 0 oldest.
+    pub age: u8,
+}
+
+/// A change of the FDB.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FdbEventInfo {
+    /// `added`, `moved`, `deleted`, `aged` or `refused`.
+    pub event: String,
+    /// The entry is not there any more.
+    pub deleted: bool,
+    /// The entry.
+    pub entry: FdbInfo,
+}
+
+/// Counters of one interface.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Counters {
+    /// Name; `host` for the host port.
+    pub ifname: String,
+    /// By name.
+    pub counters: BTreeMap<String, u64>,
+}

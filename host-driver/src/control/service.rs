@@ -1,0 +1,300 @@
+//! What each call does.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use smartnic_regs::values::kind;
+
+use super::api::{
+    AddFdb, AddLink, ByName, DeleteFdb, FlushFdb, ListFdb, Named, Nothing, SetDevice, SetLink,
+};
+use super::wire::{Call, WireError, parameters};
+use super::{INTERFACE, NAME, show};
+use crate::device::MacAddr;
+use crate::device::caps::MAJOR;
+use crate::netdev::NetError;
+use crate::switch::Switch;
+use crate::switch::fdb::{FdbRequest, FlushWhat};
+use crate::switch::model::Model;
+
+/// What becomes of a call.
+pub enum Outcome {
+    /// These are the parameters of its reply.
+    Reply(Value),
+    /// The client gets a reply for every change of the FDB.
+    Monitor,
+}
+
+fn json(value: impl Serialize) -> Result<Outcome, WireError> {
+    serde_json::to_value(value)
+        .map(Outcome::Reply)
+        .map_err(|e| WireError::ours("DeviceError", json!({ "reason": e.to_string() })))
+}
+
+fn done<T>(result: Result<T, NetError>) -> Result<Outcome, WireError> {
+    result
+        .map(|_| Outcome::Reply(json!({})))
+        .map_err(WireError::from)
+}
+
+/// Does what `call` asks for.
+pub fn handle(switch: &mut Switch, call: &Call) -> Result<Outcome, WireError> {
+    let (interface, method) = call.method.rsplit_once('.').unwrap_or(("", &call.method));
+    match interface {
+        "org.varlink.service" => varlink(call, method),
+        NAME => ours(switch, call, method),
+        _ => Err(WireError::service(
+            "InterfaceNotFound",
+            json!({ "interface": interface }),
+        )),
+    }
+}
+
+fn varlink(call: &Call, method: &str) -> Result<Outcome, WireError> {
+    match method {
+        "GetInfo" => Ok(Outcome::Reply(json!({
+            "vendor": "smartnic",
+            "product": "smartnicd",
+            "version": env!("CARGO_PKG_VERSION"),
+            "url": "https://varlink.org",
+            "interfaces": ["org.varlink.service", NAME],
+        }))),
+        "GetInterfaceDescription" => {
+            let wanted = call
+                .parameters
+                .as_ref()
+                .and_then(|p| p.get("interface"))
+                .and_then(Value::as_str);
+            match wanted {
+                Some(NAME) => Ok(Outcome::Reply(json!({ "description": INTERFACE }))),
+                Some(other) => Err(WireError::service(
+                    "InterfaceNotFound",
+                    json!({ "interface": other }),
+                )),
+                None => Err(WireError::service(
+                    "InvalidParameter",
+                    json!({ "parameter": "interface" }),
+                )),
+            }
+        }
+        _ => Err(WireError::service(
+            "MethodNotFound",
+            json!({ "method": call.method }),
+        )),
+    }
+}
+
+fn ours(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireError> {
+    match method {
+        "GetDevice" => {
+            parameters::<Nothing>(call)?;
+            json(json!({ "device": show::device(switch)? }))
+        }
+        "SetDevice" => {
+            let SetDevice { forward } = parameters(call)?;
+            done(switch.change(|model| {
+                model.forward = forward;
+                Ok(())
+            }))
+        }
+        "GetVersion" => {
+            parameters::<Nothing>(call)?;
+            json(
+                json!({ "version": env!("CARGO_PKG_VERSION"), "register_map": format!("{MAJOR}.x") }),
+            )
+        }
+        "ListLinks" => {
+            let ByName { name } = parameters(call)?;
+            json(json!({ "links": show::links(switch, name.as_deref())? }))
+        }
+        "AddLink" => add_link(switch, parameters(call)?),
+        "DeleteLink" => {
+            let Named { name } = parameters(call)?;
+            done(switch.change(|model| model.delete(&name)))
+        }
+        "SetLink" => {
+            let set: SetLink = parameters(call)?;
+            switch.change(|model| set_link(model, &set))?;
+            // A port that came up may have a link at once.
+            done(switch.settle_links())
+        }
+        "ListPorts" => {
+            let ByName { name } = parameters(call)?;
+            json(json!({ "ports": show::ports(switch, name.as_deref())? }))
+        }
+        "ListLags" => {
+            let ByName { name } = parameters(call)?;
+            json(json!({ "lags": show::lags(switch, name.as_deref())? }))
+        }
+        "ListBuckets" => {
+            let Named { name } = parameters(call)?;
+            json(json!({ "buckets": show::buckets(switch, &name)? }))
+        }
+        "GetStats" => {
+            let ByName { name } = parameters(call)?;
+            json(json!({ "stats": show::stats(switch, name.as_deref())? }))
+        }
+        "MonitorFdb" => {
+            parameters::<Nothing>(call)?;
+            if call.more {
+                return Ok(Outcome::Monitor);
+            }
+            Err(WireError::service("ExpectedMore", json!({})))
+        }
+        _ => fdb(switch, call, method),
+    }
+}
+
+fn fdb(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireError> {
+    match method {
+        "ListFdb" => {
+            let ListFdb { dev, br } = parameters(call)?;
+            let index = |name: &Option<String>| -> Result<_, NetError> {
+                name.as_ref()
+                    .map(|n| switch.model().device(n).map(|d| d.ifindex))
+                    .transpose()
+            };
+            let (dev, br) = (index(&dev)?, index(&br)?);
+            let entries = switch.fdb_show()?;
+            let wanted = entries
+                .iter()
+                .filter(|e| (dev.is_none() || e.dev == dev) && (br.is_none() || e.master == br));
+            let entries: Vec<_> = wanted.map(|e| show::fdb(switch, e)).collect();
+            json(json!({ "entries": entries }))
+        }
+        "AddFdb" => {
+            let add: AddFdb = parameters(call)?;
+            let mac = mac("mac", &add.mac)?;
+            let request = fdb_request(&add)?;
+            done(switch.fdb_add(&add.dev, mac, request))
+        }
+        "DeleteFdb" => {
+            let DeleteFdb { dev, mac: text } = parameters(call)?;
+            let mac = mac("mac", &text)?;
+            done(switch.fdb_delete(&dev, mac))
+        }
+        "FlushFdb" => {
+            let FlushFdb { dev, what } = parameters(call)?;
+            let what = match what.as_str() {
+                "dynamic" => FlushWhat::Dynamic,
+                "extern_learn" => FlushWhat::External,
+                "all" => FlushWhat::All,
+                other => {
+                    return Err(NetError::invalid(
+                        "what",
+                        other,
+                        "use dynamic, extern_learn or all",
+                    )
+                    .into());
+                }
+            };
+            done(switch.fdb_flush(dev.as_deref(), what))
+        }
+        _ => Err(WireError::service(
+            "MethodNotFound",
+            json!({ "method": call.method }),
+        )),
+    }
+}
+
+fn mac(argument: &str, text: &str) -> Result<MacAddr, NetError> {
+    text.parse().map_err(|_| {
+        NetError::invalid(
+            argument,
+            text,
+            "an Ethernet address looks like 02:00:00:00:00:01",
+        )
+    })
+}
+
+fn fdb_request(add: &AddFdb) -> Result<FdbRequest, NetError> {
+    let (mut bits, local) = match add.state.as_str() {
+        "permanent" | "local" => (kind::STATIC, true),
+        "static" => (kind::STATIC, false),
+        "dynamic" => (kind::DYNAMIC, false),
+        other => {
+            return Err(NetError::invalid(
+                "state",
+                other,
+                "use permanent, static or dynamic",
+            ));
+        }
+    };
+    for flag in &add.flags {
+        bits |= match flag.as_str() {
+            "sticky" => kind::STICKY,
+            "extern_learn" => kind::EXTERN,
+            "blackhole" => kind::BLACKHOLE,
+            other => {
+                return Err(NetError::invalid(
+                    "flags",
+                    other,
+                    "use sticky, extern_learn or blackhole",
+                ));
+            }
+        };
+    }
+    if bits & kind::STATIC != 0 && bits & kind::STICKY != 0 {
+        return Err(NetError::invalid(
+            "flags",
+            "sticky",
+            "a static entry does not move anyway: use it with dynamic",
+        ));
+    }
+    Ok(FdbRequest {
+        kind: bits,
+        local,
+        replace: add.replace == Some(true),
+    })
+}
+
+fn add_link(switch: &mut Switch, add: AddLink) -> Result<Outcome, WireError> {
+    let address = MacAddr::random(&mut rand::rng());
+    let name = switch.change(|model| {
+        let ifindex = model.add(&add.name, &add.kind, address)?;
+        let name = model.registry.name(ifindex);
+        for (option, value) in add.options.iter().flatten() {
+            model.set_option(&name, option, value)?;
+        }
+        if let Some(mtu) = add.mtu {
+            model.set_mtu(&name, mtu)?;
+        }
+        if let Some(text) = &add.address {
+            model.set_address(&name, mac("address", text)?)?;
+        }
+        if let Some(up) = add.up {
+            model.set_up(&name, up)?;
+        }
+        Ok(name)
+    })?;
+    json(json!({ "name": name }))
+}
+
+/// All of what is asked, in an order in which each step makes sense: master first, up last.
+fn set_link(model: &mut Model, set: &SetLink) -> Result<(), NetError> {
+    let name = &set.name;
+    let ifindex = model.device(name)?.ifindex;
+    if set.up == Some(false) {
+        model.set_up(name, false)?;
+    }
+    match set.master.as_deref() {
+        Some("") => model.leave(ifindex)?,
+        Some(master) => model.enslave(name, master)?,
+        None => {}
+    }
+    if let Some(mtu) = set.mtu {
+        model.set_mtu(name, mtu)?;
+    }
+    if let Some(text) = &set.address {
+        model.set_address(name, mac("address", text)?)?;
+    }
+    for (option, value) in set.options.iter().flatten() {
+        model.set_option(name, option, value)?;
+    }
+    for (option, value) in set.member_options.iter().flatten() {
+        model.set_member_option(name, option, value)?;
+    }
+    if set.up == Some(true) {
+        model.set_up(name, true)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,357 @@
+//! How the switch's state is shown: iproute2's words and keys.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use smartnic_regs::values::{counter as c, dest, kind};
+
+use super::api::{Counters, DeviceInfo, FdbEventInfo, FdbInfo, LagInfo, LagMemberInfo, PortInfo};
+use crate::device::stats::PortCounters;
+use crate::device::{Caps, DeviceError};
+use crate::master::lag::Lag;
+use crate::netdev::{DeviceKind, NetDevice, NetError};
+use crate::switch::{FdbEntry, FdbNotice, NoticeKind, Switch};
+
+/// The card.
+pub fn device(switch: &mut Switch) -> Result<DeviceInfo, NetError> {
+    let (name, caps): (String, Caps) = (switch.name().into(), switch.caps().clone());
+    let live = switch.device(|d| Ok::<_, DeviceError>((d.forward()?, d.cycles()?)));
+    let (fdb, buffer) = (switch.fdb_counters().ok(), switch.buffer().ok());
+    let reason = switch.gone().map(str::to_owned);
+    Ok(DeviceInfo {
+        device: name,
+        state: if reason.is_some() { "gone" } else { "running" }.into(),
+        reason,
+        version: format!("{}.{}", caps.version.0, caps.version.1),
+        ports: caps.ports,
+        lag_groups: caps.lag_groups,
+        queues: caps.queues,
+        classes: caps.classes,
+        fdb_entries: caps.fdb_entries,
+        cam_entries: caps.cam,
+        cells: caps.cells,
+        forward: live.as_ref().ok().map(|l| l.0),
+        cycles: live.ok().map(|l| l.1),
+        fdb,
+        buffer,
+        ring_restarts: switch
+            .host()
+            .map(|h| h.restarts().to_vec())
+            .unwrap_or_default(),
+    })
+}
+
+/// Devices by name: one, or all.
+fn chosen(switch: &Switch, name: Option<&str>) -> Result<Vec<NetDevice>, NetError> {
+    Ok(match name {
+        Some(name) => vec![switch.model().device(name)?.clone()],
+        None => switch.model().registry.iter().cloned().collect(),
+    })
+}
+
+/// Links, by the keys of `ip -d -s -j link show`.
+pub fn links(switch: &mut Switch, name: Option<&str>) -> Result<Vec<Value>, NetError> {
+    chosen(switch, name)?
+        .iter()
+        .map(|d| link(switch, d))
+        .collect()
+}
+
+fn link(switch: &mut Switch, device: &NetDevice) -> Result<Value, NetError> {
+    let mut value = json!({
+        "ifindex": device.ifindex,
+        "ifname": device.name,
+        "flags": device.flags(),
+        "mtu": device.mtu,
+        "operstate": device.operstate(),
+        "link_type": "ether",
+        "address": device.address,
+        "broadcast": crate::device::MacAddr::BROADCAST,
+    });
+    let model = switch.model();
+    let mut info = Map::new();
+    if let Some(master) = model.masters.get(&device.ifindex) {
+        info.insert("info_kind".into(), json!(master.kind()));
+        info.insert("info_data".into(), Value::Object(master.info(model.view())));
+    }
+    if let Some(owner) = device.master
+        && let Some(master) = model.masters.get(&owner)
+    {
+        value["master"] = json!(model.registry.name(owner));
+        info.insert("info_slave_kind".into(), json!(master.kind()));
+        info.insert(
+            "info_slave_data".into(),
+            Value::Object(master.member_info(model.view(), device.ifindex)),
+        );
+    }
+    if !info.is_empty() {
+        value["linkinfo"] = Value::Object(info);
+    }
+    value["stats64"] = stats64(switch, device);
+    Ok(value)
+}
+
+/// `stats64`: of ports and lags from the hardware, of bridges what the host saw. Null while the card is gone.
+fn stats64(switch: &mut Switch, device: &NetDevice) -> Value {
+    let s = device.stats;
+    if switch
+        .model()
+        .masters
+        .get(&device.ifindex)
+        .is_some_and(|m| m.fid().is_some())
+    {
+        return json!({
+            "rx": { "bytes": s.rx_bytes, "packets": s.rx_packets, "errors": 0, "dropped": s.rx_dropped, "multicast": s.multicast },
+            "tx": { "bytes": s.tx_bytes, "packets": s.tx_packets, "errors": s.tx_errors, "dropped": s.tx_dropped },
+        });
+    }
+    let Ok(n) = port_counters(switch, device) else {
+        return Value::Null;
+    };
+    let sum = |numbers: &[u32]| numbers.iter().map(|i| n.get(*i)).sum::<u64>();
+    json!({
+        "rx": {
+            "bytes": n.get(c::RX_BYTES),
+            "packets": n.get(c::RX_FRAMES),
+            "errors": sum(&[c::RX_FCS_ERRORS, c::RX_SYMBOL_ERRORS, c::RX_UNDERSIZE, c::RX_FRAGMENTS, c::RX_OVERSIZE, c::RX_JABBERS]),
+            "dropped": sum(&[
+                c::DROP_STATE, c::DROP_RESERVED, c::DROP_NO_DESTINATION, c::DROP_BLACKHOLE, c::DROP_NO_CELL,
+                c::DROP_NOT_COLLECTING, c::DROP_BAD_SOURCE, c::DROP_CUT,
+            ]),
+            "over_errors": n.get(c::RX_OVERFLOW),
+            "multicast": sum(&[c::RX_MULTICAST, c::RX_BROADCAST]),
+        },
+        "tx": {
+            "bytes": n.get(c::TX_BYTES),
+            "packets": n.get(c::TX_FRAMES),
+            "errors": n.get(c::TX_UNDERRUN),
+            "dropped": n.get(c::DROP_QUEUE_FULL),
+        },
+    })
+}
+
+/// Hardware counters of a port, or the sum of a master's ports.
+fn port_counters(switch: &mut Switch, device: &NetDevice) -> Result<PortCounters, NetError> {
+    let mut sum = PortCounters::default();
+    for port in switch.model().view().ports(device.ifindex) {
+        sum.add(&switch.counters(port)?);
+    }
+    Ok(sum)
+}
+
+/// Ports with their hardware state.
+pub fn ports(switch: &mut Switch, name: Option<&str>) -> Result<Vec<PortInfo>, NetError> {
+    let mut ports = Vec::new();
+    for device in chosen(switch, name)? {
+        let DeviceKind::Port(number) = device.kind else {
+            if let Some(name) = name {
+                return Err(NetError::invalid(
+                    "port",
+                    name,
+                    "it is no port of the card; see: smartnic-ctl port show",
+                ));
+            }
+            continue;
+        };
+        let link = switch.device(|d| d.ports().link(number))?;
+        let model = switch.model();
+        // A lag's member has the lag's place in the bridge.
+        let lag = device
+            .master
+            .filter(|m| model.masters.get(m).is_some_and(|m| m.fid().is_none()));
+        let place = lag.unwrap_or(device.ifindex);
+        let bridge = model
+            .registry
+            .get(place)
+            .and_then(|d| d.master)
+            .and_then(|m| model.masters.get(&m));
+        let mut info = bridge
+            .map(|b| b.member_info(model.view(), place))
+            .unwrap_or_default();
+        if let Some(mode) = info.remove("learning_mode") {
+            info.insert("learning".into(), mode);
+        }
+        ports.push(PortInfo {
+            ifname: device.name,
+            port: number,
+            link: link.up,
+            speed: link.speed,
+            paused: link.paused,
+            mtu: device.mtu,
+            master: device.master.map(|m| model.registry.name(m)),
+            bridge: info,
+        });
+    }
+    Ok(ports)
+}
+
+/// Lags with the buckets that each member has.
+pub fn lags(switch: &mut Switch, name: Option<&str>) -> Result<Vec<LagInfo>, NetError> {
+    let mut lags = Vec::new();
+    for device in chosen(switch, name)? {
+        let Some(lag) = lag_of(switch, &device).cloned() else {
+            if let Some(name) = name {
+                return Err(NetError::invalid(
+                    "lag",
+                    name,
+                    "it is no lag; see: smartnic-ctl lag show",
+                ));
+            }
+            continue;
+        };
+        let (no_member, pruned) =
+            switch.device(|d| Ok((d.lag().no_member(lag.group())?, d.lag().pruned()?)))?;
+        lags.push(lag_info(switch, &device, &lag, no_member, pruned));
+    }
+    Ok(lags)
+}
+
+fn lag_of<'a>(switch: &'a Switch, device: &NetDevice) -> Option<&'a Lag> {
+    switch
+        .model()
+        .masters
+        .get(&device.ifindex)?
+        .as_any()
+        .downcast_ref()
+}
+
+fn lag_info(
+    switch: &Switch,
+    device: &NetDevice,
+    lag: &Lag,
+    no_member: u32,
+    pruned: u32,
+) -> LagInfo {
+    use crate::master::Master;
+    let view = switch.model().view();
+    let members = lag.members().into_iter().map(|m| {
+        let info = lag.member_info(view, m);
+        let text = |key: &str| info[key].as_str().unwrap_or_default().to_owned();
+        let ports = view.ports(m);
+        let has = |bucket: &&Option<u8>| bucket.is_some_and(|p| ports.contains(&p.into()));
+        LagMemberInfo {
+            ifname: view.registry.name(m),
+            state: text("state"),
+            mii_status: text("mii_status"),
+            buckets: lag.buckets().iter().filter(has).count() as u32,
+        }
+    });
+    LagInfo {
+        ifname: device.name.clone(),
+        group: lag.group(),
+        mode: lag.mode_name().into(),
+        xmit_hash_policy: lag.policy_name().into(),
+        lb_fill: lag.info(view)["lb_fill"]
+            .as_str()
+            .unwrap_or_default()
+            .into(),
+        active_slave: lag.active().map(|a| view.registry.name(a)),
+        members: members.collect(),
+        no_member,
+        pruned,
+    }
+}
+
+/// A lag's buckets as the hardware holds them: members' names.
+pub fn buckets(switch: &mut Switch, name: &str) -> Result<Vec<String>, NetError> {
+    let device = switch.model().device(name)?.clone();
+    let Some(group) = lag_of(switch, &device).map(Lag::group) else {
+        return Err(NetError::invalid(
+            "lag",
+            name,
+            "it is no lag; see: smartnic-ctl lag show",
+        ));
+    };
+    let buckets = switch.device(|d| d.lag().read_buckets(group))?;
+    let name = |port: u8| {
+        switch
+            .model()
+            .registry
+            .port(port.into())
+            .map_or_else(|| format!("port {port}?"), |d| d.name.clone())
+    };
+    Ok(buckets
+        .into_iter()
+        .map(|b| b.map(name).unwrap_or_default())
+        .collect())
+}
+
+/// An FDB entry by the keys of `bridge -j fdb show`.
+pub fn fdb(switch: &Switch, entry: &FdbEntry) -> FdbInfo {
+    let registry = &switch.model().registry;
+    let bits = u32::from(entry.data.kind);
+    let local = bits & kind::LOCAL == kind::LOCAL && u32::from(entry.data.dest) == dest::HOST;
+    let mut flags = Vec::new();
+    if !local {
+        let names = [
+            (kind::EXTERN, "extern_learn"),
+            (kind::STICKY, "sticky"),
+            (kind::BLACKHOLE, "blackhole"),
+        ];
+        flags.extend(
+            names
+                .iter()
+                .filter(|(bit, _)| bits & bit != 0)
+                .map(|(_, name)| (*name).to_owned()),
+        );
+        flags.push("offload".into());
+    }
+    let state = match () {
+        _ if local => "permanent",
+        _ if bits & (kind::STATIC | kind::BLACKHOLE) != 0 => "static",
+        _ => "",
+    };
+    FdbInfo {
+        mac: entry.key.mac.to_string(),
+        ifname: entry
+            .dev
+            .map_or_else(|| format!("dest{}", entry.data.dest), |d| registry.name(d)),
+        master: entry.master.map(|m| registry.name(m)),
+        flags,
+        state: state.into(),
+        fid: entry.key.fid,
+        age: entry.data.age,
+    }
+}
+
+/// A change of the FDB.
+pub fn fdb_event(switch: &Switch, notice: &FdbNotice) -> FdbEventInfo {
+    let event = match notice.kind {
+        NoticeKind::Added => "added",
+        NoticeKind::Moved => "moved",
+        NoticeKind::Deleted => "deleted",
+        NoticeKind::Aged => "aged",
+        NoticeKind::Refused => "refused",
+    };
+    let deleted = matches!(notice.kind, NoticeKind::Deleted | NoticeKind::Aged);
+    FdbEventInfo {
+        event: event.into(),
+        deleted,
+        entry: fdb(switch, &notice.entry),
+    }
+}
+
+/// Counters of ports and the host, or of one device (a master: the sum of its ports).
+pub fn stats(switch: &mut Switch, name: Option<&str>) -> Result<Vec<Counters>, NetError> {
+    let named = |ifname: String, counters: &PortCounters| Counters {
+        ifname,
+        counters: counters
+            .named()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect::<BTreeMap<_, _>>(),
+    };
+    let host = switch.caps().host();
+    if name == Some("host") {
+        return Ok(vec![named("host".into(), &switch.counters(host)?)]);
+    }
+    let mut all = Vec::new();
+    for device in chosen(switch, name)? {
+        if name.is_some() || matches!(device.kind, DeviceKind::Port(_)) {
+            all.push(named(device.name.clone(), &port_counters(switch, &device)?));
+        }
+    }
+    if name.is_none() {
+        all.push(named("host".into(), &switch.counters(host)?));
+    }
+    Ok(all)
+}

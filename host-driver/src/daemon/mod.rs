@@ -1,0 +1,293 @@
+//! `smartnicd`: owns the card, and serves rings, kernel interfaces and the control socket from one thread.
+//!
+//! The loop waits in poll(2) for: the card's interrupts (eventfds) and hang-up, the kernel interfaces, the control
+//! socket and its connections, and the descriptor that ends it. Once a second it looks whether the card is still
+//! there and no ring has stopped; while the card is gone it tries twice a second to open it again. Nothing that a
+//! client, a frame or the card does ends it.
+//!
+//! Covered by `tests/driver/daemon.rs`.
+
+mod uplink;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::control::server::{Asked, ControlServer, Token};
+use crate::control::service::{Outcome, handle};
+use crate::control::{show, wire};
+use crate::device::MacAddr;
+use crate::device::host::HostConfig;
+use crate::kernel::HostFactory;
+use crate::netdev::NetError;
+use crate::pci::{PciError, PciTransport};
+use crate::switch::Switch;
+use uplink::Uplinks;
+
+/// How often the card is looked at without an interrupt.
+const CHECK: Duration = Duration::from_secs(1);
+/// How often a card that is gone is tried again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// Opens the card.
+pub type Opener = Box<dyn FnMut() -> Result<Box<dyn PciTransport>, PciError> + Send>;
+
+/// How the daemon runs.
+pub struct Config {
+    /// Path of the control socket.
+    pub socket: PathBuf,
+    /// Makes a kernel interface for each bridge, if wanted.
+    pub host_devices: Option<HostFactory>,
+    /// Address of the first port; the others count up.
+    pub base_address: MacAddr,
+    /// Rings.
+    pub host: HostConfig,
+}
+
+/// A running daemon.
+pub struct Daemon {
+    switch: Switch,
+    control: ControlServer,
+    uplinks: Uplinks,
+    open: Opener,
+    checked: Instant,
+    more: bool,
+}
+
+/// What is ready, as found by poll(2).
+#[derive(Default)]
+struct Ready {
+    stop: bool,
+    hangup: bool,
+    vectors: [bool; 4],
+    accept: bool,
+    connections: Vec<Token>,
+}
+
+impl Daemon {
+    /// Opens the card and the control socket.
+    pub fn new(config: Config, mut open: Opener) -> Result<Self, NetError> {
+        let control = ControlServer::bind(&config.socket).map_err(|source| NetError::Kernel {
+            what: "control socket".into(),
+            source,
+        })?;
+        let transport = open().map_err(|e| NetError::Device(e.into()))?;
+        let switch = Switch::new(transport, config.host, config.base_address)?;
+        let caps = switch.caps();
+        tracing::info!(
+            device = switch.name(),
+            ports = caps.ports,
+            fdb = caps.fdb_entries,
+            "the card is in use"
+        );
+        let uplinks = Uplinks::new(config.host_devices);
+        Ok(Self {
+            switch,
+            control,
+            uplinks,
+            open,
+            checked: Instant::now(),
+            more: true,
+        })
+    }
+
+    /// Serves until `stop` becomes readable, then stops the card.
+    pub fn run(&mut self, stop: impl AsFd) -> io::Result<()> {
+        loop {
+            let ready = self.wait(stop.as_fd())?;
+            if ready.stop {
+                tracing::info!("stopping");
+                self.switch.shut_down();
+                return Ok(());
+            }
+            if ready.hangup {
+                self.switch.detach("the server closed the socket");
+            }
+            if ready.accept {
+                self.control.accept();
+            }
+            for token in ready.connections {
+                for asked in self.control.serve(token) {
+                    self.answer(&asked);
+                }
+            }
+            self.serve_card(ready.vectors);
+            self.uplinks.transmit(&mut self.switch);
+            self.report();
+        }
+    }
+
+    fn wait(&self, stop: BorrowedFd<'_>) -> io::Result<Ready> {
+        let timeout = if self.more {
+            Duration::ZERO
+        } else {
+            self.pause().saturating_sub(self.checked.elapsed())
+        };
+        let input = PollFlags::POLLIN;
+        let mut fds = vec![
+            PollFd::new(stop, input),
+            PollFd::new(self.control.fd(), input),
+        ];
+        let tokens: Vec<Token> = self
+            .control
+            .connections()
+            .map(|(token, ..)| token)
+            .collect();
+        fds.extend(self.control.connections().map(|(_, fd, output)| {
+            PollFd::new(
+                fd,
+                if output {
+                    input | PollFlags::POLLOUT
+                } else {
+                    input
+                },
+            )
+        }));
+        let vectors = fds.len();
+        if let Some(host) = self.switch.host() {
+            fds.extend(
+                host.vectors()
+                    .into_iter()
+                    .map(|v| PollFd::new(v.as_fd(), input)),
+            );
+        }
+        let hangup = fds.len();
+        // No events: a hang-up is always reported, and answers to calls are nobody else's business.
+        fds.extend(
+            self.switch
+                .transport()
+                .and_then(PciTransport::hangup_fd)
+                .map(|fd| PollFd::new(fd, PollFlags::empty())),
+        );
+        let watched = fds.len();
+        fds.extend(self.uplinks.fds().map(|fd| PollFd::new(fd, input)));
+        let millis = u16::try_from(timeout.as_millis()).unwrap_or(u16::MAX);
+        match poll(&mut fds, PollTimeout::from(millis)) {
+            Ok(_) | Err(nix::Error::EINTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+        let is_ready = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
+        let mut ready = Ready {
+            stop: is_ready(&fds[0]),
+            accept: is_ready(&fds[1]),
+            hangup: fds[hangup..watched].iter().any(is_ready),
+            ..Default::default()
+        };
+        ready.connections = tokens
+            .into_iter()
+            .zip(&fds[2..])
+            .filter(|(_, fd)| is_ready(fd))
+            .map(|(t, _)| t)
+            .collect();
+        for (flag, fd) in ready.vectors.iter_mut().zip(&fds[vectors..hangup]) {
+            *flag = is_ready(fd);
+        }
+        Ok(ready)
+    }
+
+    fn pause(&self) -> Duration {
+        if self.switch.gone().is_some() {
+            RETRY
+        } else {
+            CHECK
+        }
+    }
+
+    /// Rings, events and links; the regular look; a card that may be back.
+    fn serve_card(&mut self, vectors: [bool; 4]) {
+        let due = self.checked.elapsed() >= self.pause();
+        if due {
+            self.checked = Instant::now();
+        }
+        self.more = false;
+        if self.switch.gone().is_some() {
+            if due {
+                self.reopen();
+            }
+            return;
+        }
+        if let Err(error) = self.serve_rings(vectors, due) {
+            // A card that is gone has been given up by the switch, with a message.
+            if !error.is_gone() {
+                tracing::error!(%error, "the card failed");
+            }
+        }
+    }
+
+    fn serve_rings(&mut self, vectors: [bool; 4], due: bool) -> Result<(), NetError> {
+        if let Some(host) = self.switch.host().filter(|_| vectors.contains(&true)) {
+            host.clear_vectors();
+        }
+        let polled = self.switch.poll()?;
+        self.more = polled.more;
+        for (dev, frame) in polled.frames {
+            if !self.uplinks.deliver(&self.switch, dev, &frame) {
+                self.switch.count_rx_drop(dev);
+            }
+        }
+        if due || vectors[Switch::ERROR_VECTOR] {
+            self.switch.check()?;
+            self.uplinks.follow(&mut self.switch);
+        } else if vectors[Switch::EVENT_VECTOR] {
+            self.switch.check_links()?;
+            self.uplinks.follow(&mut self.switch);
+        }
+        Ok(())
+    }
+
+    fn reopen(&mut self) {
+        let result = (self.open)()
+            .map_err(|e| NetError::Device(e.into()))
+            .and_then(|t| self.switch.attach(t));
+        match result {
+            Ok(()) => {
+                tracing::info!(
+                    device = self.switch.name(),
+                    "the card is back, and set up as before"
+                );
+                self.uplinks.follow(&mut self.switch);
+                self.more = true;
+            }
+            Err(error) => tracing::debug!(%error, "the card is not back yet"),
+        }
+    }
+
+    fn answer(&mut self, asked: &Asked) {
+        let outcome = handle(&mut self.switch, &asked.call);
+        // Interfaces follow before the answer goes out: whoever made br0 finds it in the kernel.
+        let outcome = match self.uplinks.follow(&mut self.switch) {
+            Some(error) => outcome.and(Err(error.into())),
+            None => outcome,
+        };
+        self.more = true;
+        match outcome {
+            Ok(Outcome::Monitor) => self.control.set_monitor(asked.token),
+            Ok(Outcome::Reply(_)) | Err(_) if asked.call.oneway => {}
+            Ok(Outcome::Reply(value)) => self.control.send(asked.token, &wire::reply(value, false)),
+            Err(error) => {
+                tracing::debug!(method = %asked.call.method, error = %error.parameters, "refused");
+                self.control.send(asked.token, &error.message());
+            }
+        }
+    }
+
+    /// Tells who listens what happened in the FDB.
+    fn report(&mut self) {
+        let notices = self.switch.take_notices();
+        if !self.control.has_monitors() {
+            return;
+        }
+        for notice in &notices {
+            let event = show::fdb_event(&self.switch, notice);
+            match serde_json::to_value(&event) {
+                Ok(event) => self
+                    .control
+                    .broadcast(&wire::reply(serde_json::json!({ "event": event }), true)),
+                Err(error) => tracing::error!(%error, "an event cannot be shown"),
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The kernel interfaces of bridges: made and removed with them, looking like them, their frames carried both ways.
+
+use std::collections::BTreeMap;
+use std::os::fd::BorrowedFd;
+
+use crate::device::ring::BUFFER;
+use crate::kernel::{HostDevice, HostFactory, HostState};
+use crate::netdev::{IfIndex, NetError};
+use crate::switch::Switch;
+use crate::switch::datapath::BUDGET;
+
+struct Uplink {
+    device: Box<dyn HostDevice>,
+    name: String,
+    /// A frame that the card had no room for.
+    pending: Option<Vec<u8>>,
+}
+
+/// All kernel interfaces.
+pub struct Uplinks {
+    factory: Option<HostFactory>,
+    devices: BTreeMap<IfIndex, Uplink>,
+}
+
+impl Uplinks {
+    /// Without a factory there are none.
+    pub fn new(factory: Option<HostFactory>) -> Self {
+        Self {
+            factory,
+            devices: BTreeMap::new(),
+        }
+    }
+
+    /// Descriptors of those that may send: one with a frame waiting has to wait too.
+    pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.devices
+            .values()
+            .filter(|u| u.pending.is_none())
+            .map(|u| u.device.fd())
+    }
+
+    /// Makes interfaces for new bridges, removes those of deleted ones, and makes all look like their bridges. A bridge
+    /// whose interface cannot be made is deleted again, and the error given.
+    pub fn follow(&mut self, switch: &mut Switch) -> Option<NetError> {
+        let factory = self.factory.as_mut()?;
+        let mut failed = None;
+        let bridges: Vec<_> = switch
+            .model()
+            .masters
+            .values()
+            .filter(|m| m.fid().is_some())
+            .map(|m| m.ifindex())
+            .collect();
+        self.devices.retain(|ifindex, _| bridges.contains(ifindex));
+        for ifindex in bridges {
+            let Some(device) = switch.model().registry.get(ifindex).cloned() else {
+                continue;
+            };
+            if !self.devices.contains_key(&ifindex) {
+                match factory(&device.name) {
+                    Ok(made) => {
+                        self.devices.insert(
+                            ifindex,
+                            Uplink {
+                                device: made,
+                                name: device.name.clone(),
+                                pending: None,
+                            },
+                        );
+                    }
+                    Err(source) => {
+                        failed = Some(NetError::Kernel {
+                            what: format!("interface {}", device.name),
+                            source,
+                        });
+                        if let Err(error) = switch.change(|model| model.delete(&device.name)) {
+                            tracing::error!(%error, name = device.name, "a bridge without an interface stays");
+                        }
+                        continue;
+                    }
+                }
+            }
+            let state = HostState {
+                address: device.address,
+                mtu: device.mtu,
+                up: device.up,
+                carrier: device.carrier && switch.gone().is_none(),
+            };
+            if let Some(uplink) = self.devices.get_mut(&ifindex)
+                && let Err(source) = uplink.device.configure(&state)
+            {
+                tracing::warn!(name = uplink.name, error = %source, "the kernel's interface could not be set up");
+                failed = Some(NetError::Kernel {
+                    what: format!("interface {}", uplink.name),
+                    source,
+                });
+            }
+        }
+        failed
+    }
+
+    /// Gives a frame to the kernel. False: nobody took it.
+    pub fn deliver(&mut self, switch: &Switch, dev: IfIndex, frame: &[u8]) -> bool {
+        let Some(uplink) = self.devices.get_mut(&dev) else {
+            return false;
+        };
+        match uplink.device.send(frame) {
+            Ok(taken) => taken,
+            Err(error) => {
+                tracing::debug!(name = switch.model().registry.name(dev), %error, "the kernel did not take a frame");
+                false
+            }
+        }
+    }
+
+    /// Sends what the kernel has for the card, as far as there is room.
+    pub fn transmit(&mut self, switch: &mut Switch) {
+        let mut frame = [0; BUFFER];
+        let mut queued = false;
+        for (ifindex, uplink) in &mut self.devices {
+            for _ in 0..BUDGET {
+                let data = match uplink.pending.take() {
+                    Some(data) => data,
+                    None => match uplink.device.receive(&mut frame) {
+                        Ok(Some(n)) => frame[..n].to_vec(),
+                        Ok(None) => break,
+                        Err(error) => {
+                            tracing::warn!(name = uplink.name, %error, "cannot read the kernel's interface");
+                            break;
+                        }
+                    },
+                };
+                match switch.xmit(*ifindex, &data) {
+                    Ok(true) => queued = true,
+                    Ok(false) => {
+                        uplink.pending = Some(data);
+                        break;
+                    }
+                    // Without a card frames are lost, as on any interface without a carrier.
+                    Err(_) => break,
+                }
+            }
+        }
+        // An error here is a card that is gone, which the switch has given up with a message.
+        if queued && let Err(error) = switch.flush_tx() {
+            tracing::debug!(%error, "frames were not sent");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Masters: devices built over ports, one module each, behind one trait.
+//!
+//! A master keeps its members and options, decides what happens to a member's frames ([`Master::rx`]), and says what
+//! the hardware has to do ([`Master::plan`]). It never touches the card: the switch compares the plan with what the
+//! card has and writes the difference, so that a card that comes back is set up like a new one.
+
+pub mod bridge;
+pub mod lag;
+pub mod options;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::device::{Caps, MacAddr};
+use crate::netdev::{DeviceKind, Frame, IfIndex, NetDevice, NetError, Registry, RxVerdict};
+use crate::switch::plan::Plan;
+use smartnic_regs::values::dest;
+
+/// All masters by index.
+pub type Masters = BTreeMap<IfIndex, Box<dyn Master>>;
+
+/// What a master may look at.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    /// All devices.
+    pub registry: &'a Registry,
+    /// All masters.
+    pub masters: &'a Masters,
+    /// What the card has.
+    pub caps: &'a Caps,
+}
+
+impl View<'_> {
+    /// The device, if it exists.
+    pub fn device(&self, ifindex: IfIndex) -> Option<&NetDevice> {
+        self.registry.get(ifindex)
+    }
+
+    /// Hardware ports under a device: itself, or its members' ports.
+    pub fn ports(&self, ifindex: IfIndex) -> Vec<u32> {
+        match self.device(ifindex).map(|d| d.kind) {
+            Some(DeviceKind::Port(number)) => vec![number],
+            Some(DeviceKind::Master) => {
+                let members = self
+                    .masters
+                    .get(&ifindex)
+                    .map(|m| m.members())
+                    .unwrap_or_default();
+                members.into_iter().flat_map(|m| self.ports(m)).collect()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// Where the FDB sends frames for a device (`values::dest`), if it can be a destination.
+    pub fn destination(&self, ifindex: IfIndex) -> Option<u32> {
+        match self.device(ifindex)?.kind {
+            DeviceKind::Port(number) => Some(dest::PORT + number),
+            DeviceKind::Master => self.masters.get(&ifindex)?.destination(),
+        }
+    }
+}
+
+/// A master device.
+pub trait Master: Send {
+    /// `bridge`, `lag`, ...: the word after `type`.
+    fn kind(&self) -> &'static str;
+    /// Its own index.
+    fn ifindex(&self) -> IfIndex;
+    /// Its members, in the order of joining.
+    fn members(&self) -> Vec<IfIndex>;
+    /// Takes a member in, or says why not. The caller has checked that it has no master, and is not this one.
+    fn add_member(&mut self, view: View<'_>, member: IfIndex) -> Result<(), NetError>;
+    /// Lets a member go.
+    fn remove_member(&mut self, member: IfIndex);
+    /// Sets an option by the word that iproute2 has for it.
+    fn set(&mut self, view: View<'_>, option: &str, value: &str) -> Result<(), NetError>;
+    /// Options as iproute2's `info_data`.
+    fn info(&self, view: View<'_>) -> Map<String, Value>;
+    /// Sets an option of a member.
+    fn set_member(&mut self, member: IfIndex, option: &str, value: &str) -> Result<(), NetError>;
+    /// Options of a member as iproute2's `info_slave_data`.
+    fn member_info(&self, view: View<'_>, member: IfIndex) -> Map<String, Value>;
+    /// What happens to a member's frame.
+    fn rx(&mut self, frame: &mut Frame) -> RxVerdict;
+    /// Whether a member can carry frames.
+    fn carrier(&self, view: View<'_>) -> bool {
+        self.members()
+            .iter()
+            .any(|m| view.device(*m).is_some_and(|d| d.up && d.carrier))
+    }
+    /// The address that it takes unless a user set one; `None` keeps what it has.
+    fn address(&self, view: View<'_>) -> Option<MacAddr>;
+    /// Where the FDB sends frames for it when it is a port of another master.
+    fn destination(&self) -> Option<u32> {
+        None
+    }
+    /// FID of its own, if it has one.
+    fn fid(&self) -> Option<u16> {
+        None
+    }
+    /// Members or links changed: adapt what depends on them.
+    fn refresh(&mut self, _view: MemberView<'_>) {}
+    /// Adds what the hardware has to do for it. Masters come in the order of their kinds: lag before bridge.
+    fn plan(&self, view: View<'_>, plan: &mut Plan);
+    /// A copy, so that a request that fails half way changes nothing.
+    fn boxed(&self) -> Box<dyn Master>;
+    /// To reach what only one kind has.
+    fn as_any(&self) -> &dyn std::any::Any;
+    /// To change what only one kind has.
+    fn as_any_mut(&mut self) -> &mut dyn std::any::Any;
+}
+
+/// The devices alone, while one master is being changed.
+#[derive(Clone, Copy)]
+pub struct MemberView<'a> {
+    /// All devices.
+    pub registry: &'a Registry,
+}
+
+impl Clone for Box<dyn Master> {
+    fn clone(&self) -> Self {
+        self.boxed()
+    }
+}

@@ -1,0 +1,399 @@
+//! The state that users change: devices, masters, static entries. No hardware here: a change that is refused, or that
+//! the card cannot do, leaves a copy behind that was never put to use.
+
+use std::collections::BTreeMap;
+
+use smartnic_regs::values::action;
+
+use super::plan::Plan;
+use crate::device::fdb::{FdbData, FdbKey, MAX_FID};
+use crate::device::port::MacConfig;
+use crate::device::{Caps, MacAddr};
+use crate::master::bridge::{AGEING_DEFAULT, Bridge};
+use crate::master::lag::Lag;
+use crate::master::{Master, Masters, MemberView, View, options};
+use crate::netdev::{
+    AddressOrigin, DeviceKind, FRAME_OVERHEAD, IfIndex, MTU_MAX, MTU_MIN, NetDevice, NetError,
+    Registry,
+};
+
+/// Kinds of masters, by the word after `type`.
+pub const KINDS: [&str; 2] = ["bridge", "lag"];
+
+/// Everything that is configured.
+#[derive(Clone)]
+pub struct Model {
+    /// Devices.
+    pub registry: Registry,
+    /// Masters.
+    pub masters: Masters,
+    /// Entries that users added and that do not age, with the device they lead to.
+    pub statics: BTreeMap<FdbKey, (FdbData, IfIndex)>,
+    /// Frames are forwarded at all.
+    pub forward: bool,
+    caps: Caps,
+}
+
+impl Model {
+    /// The ports of a card, named port1 and so on; addresses count up from `base`.
+    pub fn new(caps: &Caps, base: MacAddr) -> Result<Self, NetError> {
+        let mut registry = Registry::default();
+        for number in 0..caps.ports {
+            registry.register(
+                &format!("port{}", number + 1),
+                DeviceKind::Port(number),
+                base.plus(number),
+            )?;
+        }
+        Ok(Self {
+            registry,
+            masters: Masters::new(),
+            statics: BTreeMap::new(),
+            forward: true,
+            caps: caps.clone(),
+        })
+    }
+
+    /// The card's capabilities.
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// For masters to look at.
+    pub fn view(&self) -> View<'_> {
+        View {
+            registry: &self.registry,
+            masters: &self.masters,
+            caps: &self.caps,
+        }
+    }
+
+    /// The device with this name.
+    pub fn device(&self, name: &str) -> Result<&NetDevice, NetError> {
+        self.registry.by_name(name)
+    }
+
+    fn device_mut(&mut self, ifindex: IfIndex) -> Result<&mut NetDevice, NetError> {
+        self.registry
+            .get_mut(ifindex)
+            .ok_or_else(|| NetError::NotFound {
+                what: format!("device {ifindex}"),
+            })
+    }
+
+    /// The master with this name.
+    pub fn master(&self, name: &str) -> Result<&dyn Master, NetError> {
+        let device = self.device(name)?;
+        match self.masters.get(&device.ifindex) {
+            Some(master) => Ok(master.as_ref()),
+            None => Err(NetError::invalid(
+                "master",
+                name,
+                "it is a port, not a bridge or lag",
+            )),
+        }
+    }
+
+    fn bridges(&self) -> impl Iterator<Item = &Bridge> {
+        self.masters
+            .values()
+            .filter_map(|m| m.as_any().downcast_ref())
+    }
+
+    /// The bridge that forwards in `fid`.
+    pub fn by_fid(&self, fid: u16) -> Option<&dyn Master> {
+        self.masters
+            .values()
+            .find(|m| m.fid() == Some(fid))
+            .map(AsRef::as_ref)
+    }
+
+    /// The bridge that a device is a port of, or that it is.
+    pub fn bridge_of(&self, device: &NetDevice) -> Option<&dyn Master> {
+        let owner = device.master.unwrap_or(device.ifindex);
+        self.masters
+            .get(&owner)
+            .filter(|m| m.fid().is_some())
+            .map(AsRef::as_ref)
+    }
+
+    /// Adds a master of `kind` with options, and gives its index.
+    pub fn add(&mut self, name: &str, kind: &str, address: MacAddr) -> Result<IfIndex, NetError> {
+        options::word("type", kind, &KINDS)?;
+        let group = (0..self.caps.lag_groups).find(|g| !self.lags().any(|l| l.group() == *g));
+        if kind == "lag" && group.is_none() {
+            return Err(NetError::Exhausted {
+                what: "LAG group",
+                capacity: self.caps.lag_groups,
+            });
+        }
+        // FID 0 is what ports without a bridge have.
+        let fid = (1..=MAX_FID).find(|f| self.by_fid(*f).is_none());
+        let fid = fid.ok_or(NetError::Exhausted {
+            what: "FID",
+            capacity: MAX_FID.into(),
+        })?;
+        let ageing = self
+            .bridges()
+            .next()
+            .map_or(AGEING_DEFAULT, Bridge::ageing_time);
+        let ifindex = self.registry.register(name, DeviceKind::Master, address)?;
+        let master: Box<dyn Master> = match group {
+            Some(group) if kind == "lag" => Box::new(Lag::new(ifindex, group)),
+            _ => Box::new(Bridge::new(ifindex, fid, ageing)),
+        };
+        self.masters.insert(ifindex, master);
+        Ok(ifindex)
+    }
+
+    /// All lags.
+    pub fn lags(&self) -> impl Iterator<Item = &Lag> {
+        self.masters
+            .values()
+            .filter_map(|m| m.as_any().downcast_ref())
+    }
+
+    /// Deletes a master; its members are free then.
+    pub fn delete(&mut self, name: &str) -> Result<(), NetError> {
+        let device = self.device(name)?;
+        let ifindex = device.ifindex;
+        if device.kind != DeviceKind::Master {
+            return Err(NetError::invalid(
+                "dev",
+                name,
+                "it is a port of the card and cannot be deleted",
+            ));
+        }
+        for member in self
+            .masters
+            .get(&ifindex)
+            .map(|m| m.members())
+            .unwrap_or_default()
+        {
+            self.leave(member)?;
+        }
+        self.leave(ifindex)?;
+        let fid = self.masters.remove(&ifindex).and_then(|m| m.fid());
+        self.statics
+            .retain(|key, (_, to)| *to != ifindex && Some(key.fid) != fid);
+        self.registry.unregister(ifindex);
+        self.refresh();
+        Ok(())
+    }
+
+    /// Makes `member` a member of `master`. A member of a lag comes up, as a bond's slaves do.
+    pub fn enslave(&mut self, member: &str, master: &str) -> Result<(), NetError> {
+        let member = self.device(member)?.clone();
+        let owner = self.master(master)?.ifindex();
+        if member.master == Some(owner) {
+            return Ok(());
+        }
+        if member.ifindex == owner {
+            return Err(NetError::invalid(
+                "master",
+                master,
+                "a device cannot be its own master",
+            ));
+        }
+        self.registry.register_rx_handler(member.ifindex, owner)?;
+        let mut object = self.take(owner)?;
+        let result = object.add_member(self.view(), member.ifindex);
+        let kind = object.kind();
+        self.masters.insert(owner, object);
+        if let Err(error) = result {
+            self.registry.unregister_rx_handler(member.ifindex);
+            return Err(error);
+        }
+        let device = self.device_mut(member.ifindex)?;
+        device.master = Some(owner);
+        device.up |= kind == "lag";
+        self.refresh();
+        Ok(())
+    }
+
+    /// Takes a device out of its master, if it has one.
+    pub fn leave(&mut self, member: IfIndex) -> Result<(), NetError> {
+        let device = self.device_mut(member)?;
+        let Some(owner) = device.master.take() else {
+            return Ok(());
+        };
+        self.registry.unregister_rx_handler(member);
+        if let Some(master) = self.masters.get_mut(&owner) {
+            master.remove_member(member);
+            let fid = master.fid();
+            self.statics
+                .retain(|key, (_, to)| *to != member || Some(key.fid) != fid);
+        }
+        self.refresh();
+        Ok(())
+    }
+
+    fn take(&mut self, ifindex: IfIndex) -> Result<Box<dyn Master>, NetError> {
+        self.masters
+            .remove(&ifindex)
+            .ok_or_else(|| NetError::NotFound {
+                what: format!("master {ifindex}"),
+            })
+    }
+
+    /// Sets an option of a master.
+    pub fn set_option(&mut self, name: &str, option: &str, value: &str) -> Result<(), NetError> {
+        let ifindex = self.master(name)?.ifindex();
+        let mut object = self.take(ifindex)?;
+        let result = object.set(self.view(), option, value);
+        let ageing = object.as_any().downcast_ref().map(Bridge::ageing_time);
+        self.masters.insert(ifindex, object);
+        result?;
+        if let Some(ageing) = ageing {
+            let bridges = self
+                .masters
+                .values_mut()
+                .filter_map(|m| m.as_any_mut().downcast_mut::<Bridge>());
+            bridges.for_each(|b| b.set_ageing_time(ageing));
+        }
+        self.refresh();
+        Ok(())
+    }
+
+    /// Sets an option that a device has as a member of its master.
+    pub fn set_member_option(
+        &mut self,
+        name: &str,
+        option: &str,
+        value: &str,
+    ) -> Result<(), NetError> {
+        let device = self.device(name)?;
+        let member = device.ifindex;
+        let Some(master) = device.master.and_then(|m| self.masters.get_mut(&m)) else {
+            return Err(NetError::invalid(
+                option,
+                value,
+                format!("{name} is in no bridge: set its master first"),
+            ));
+        };
+        master.set_member(member, option, value)
+    }
+
+    /// Takes a device up or down. A lag needs members to come up.
+    pub fn set_up(&mut self, name: &str, up: bool) -> Result<(), NetError> {
+        let device = self.device(name)?;
+        let ifindex = device.ifindex;
+        let lag = self.masters.get(&ifindex).filter(|m| m.kind() == "lag");
+        if up && lag.is_some_and(|l| l.members().is_empty()) {
+            let reason = "it is a lag without members; add some first: link set PORT master LAG";
+            return Err(NetError::invalid("up", name, reason));
+        }
+        self.device_mut(ifindex)?.up = up;
+        self.refresh();
+        Ok(())
+    }
+
+    /// Sets a device's MTU; a master's members follow, as a bond's do.
+    pub fn set_mtu(&mut self, name: &str, mtu: u64) -> Result<(), NetError> {
+        if !(u64::from(MTU_MIN)..=u64::from(MTU_MAX)).contains(&mtu) {
+            return Err(NetError::invalid(
+                "mtu",
+                mtu,
+                format!("the card takes {MTU_MIN} to {MTU_MAX}"),
+            ));
+        }
+        let ifindex = self.device(name)?.ifindex;
+        let below = self
+            .masters
+            .get(&ifindex)
+            .filter(|m| m.kind() == "lag")
+            .map(|m| m.members())
+            .unwrap_or_default();
+        for ifindex in below.into_iter().chain([ifindex]) {
+            self.device_mut(ifindex)?.mtu = mtu as u32;
+        }
+        Ok(())
+    }
+
+    /// Sets a device's address.
+    pub fn set_address(&mut self, name: &str, address: MacAddr) -> Result<(), NetError> {
+        if !address.is_unicast() {
+            return Err(NetError::invalid(
+                "address",
+                address,
+                "a device's address is neither multicast nor zero",
+            ));
+        }
+        let ifindex = self.device(name)?.ifindex;
+        let device = self.device_mut(ifindex)?;
+        (device.address, device.address_origin) = (address, AddressOrigin::Set);
+        self.refresh();
+        Ok(())
+    }
+
+    /// A port's link changed.
+    pub fn set_carrier(&mut self, port: u32, up: bool) {
+        if let Some(device) = self
+            .registry
+            .iter_mut()
+            .find(|d| d.kind == DeviceKind::Port(port))
+        {
+            device.carrier = up;
+        }
+        self.refresh();
+    }
+
+    /// Brings what depends on members up to date: buckets, carriers, addresses. From the ports upwards: lag, bridge.
+    pub fn refresh(&mut self) {
+        for kind in ["lag", "bridge"] {
+            let indices: Vec<IfIndex> = self
+                .masters
+                .values()
+                .filter(|m| m.kind() == kind)
+                .map(|m| m.ifindex())
+                .collect();
+            for ifindex in indices {
+                let Some(mut object) = self.masters.remove(&ifindex) else {
+                    continue;
+                };
+                object.refresh(MemberView {
+                    registry: &self.registry,
+                });
+                self.masters.insert(ifindex, object);
+                let master = &self.masters[&ifindex];
+                let (carrier, address) = (master.carrier(self.view()), master.address(self.view()));
+                if let Some(device) = self.registry.get_mut(ifindex) {
+                    device.carrier = carrier;
+                    if device.address_origin == AddressOrigin::Random {
+                        device.address = address.unwrap_or(device.address);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the hardware has to do.
+    pub fn plan(&self) -> Plan {
+        let mut plan = Plan::reset(&self.caps);
+        plan.forward = self.forward;
+        // STP is off: BPDUs go on like any multicast; pause frames never do (802.1D 7.12.6).
+        plan.reserved[0] = action::FORWARD;
+        plan.reserved[1] = action::DROP;
+        for number in 0..self.caps.ports {
+            let Some(device) = self.registry.port(number) else {
+                continue;
+            };
+            plan.macs[number as usize] = Some(MacConfig {
+                max_frame: device.mtu + FRAME_OVERHEAD,
+                enable: device.up,
+                pause_rx: true,
+                pause_tx: false,
+                address: device.address,
+            });
+        }
+        for kind in ["lag", "bridge"] {
+            self.masters
+                .values()
+                .filter(|m| m.kind() == kind)
+                .for_each(|m| m.plan(self.view(), &mut plan));
+        }
+        plan.fdb
+            .extend(self.statics.iter().map(|(key, (data, _))| (*key, *data)));
+        plan
+    }
+}
