@@ -7,13 +7,16 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use super::wire::{self, Call, MAX_MESSAGE, WireError};
 
-/// Connections at once; more are turned away.
+/// Connections at once; more wait.
 pub const MAX_CONNECTIONS: usize = 64;
+/// A client that said nothing for so long gives its place to others, when all are taken.
+const IDLE: Duration = Duration::from_secs(10);
 /// Bytes that may wait for a client that does not read; then it is cut off.
 const MAX_WAITING: usize = 16 << 20;
 
@@ -27,6 +30,7 @@ struct Connection {
     output: Vec<u8>,
     monitor: bool,
     closing: bool,
+    heard: Instant,
 }
 
 /// What a client asked for.
@@ -70,9 +74,9 @@ impl ControlServer {
         })
     }
 
-    /// The listening socket.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
+    /// The listening socket, while there is room for another client.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        (self.connections.len() < MAX_CONNECTIONS).then(|| self.listener.as_fd())
     }
 
     /// The connections' sockets, and whether each has something to write.
@@ -82,12 +86,20 @@ impl ControlServer {
             .map(|(token, c)| (*token, c.stream.as_fd(), !c.output.is_empty()))
     }
 
-    /// Accepts whoever waits.
+    /// Accepts whoever waits, as far as there is room; the others wait until somebody goes. When all places are taken,
+    /// clients that have said nothing for long lose theirs.
     pub fn accept(&mut self) {
-        // Any other error than an empty queue (EMFILE, ...) is this client's bad luck: the next round tries again.
-        while let Ok((stream, _)) = self.listener.accept() {
-            if self.connections.len() >= MAX_CONNECTIONS || stream.set_nonblocking(true).is_err() {
-                tracing::warn!("too many control connections: one more was turned away");
+        if self.connections.len() >= MAX_CONNECTIONS {
+            self.connections
+                .retain(|_, c| c.monitor || c.heard.elapsed() < IDLE);
+        }
+        while self.connections.len() < MAX_CONNECTIONS {
+            // Any other error than an empty queue (EMFILE, ...) is this client's bad luck: the next round tries again.
+            let Ok((stream, _)) = self.listener.accept() else {
+                return;
+            };
+            if let Err(error) = stream.set_nonblocking(true) {
+                tracing::warn!(%error, "a control connection was turned away");
                 continue;
             }
             let connection = Connection {
@@ -96,6 +108,7 @@ impl ControlServer {
                 output: Vec::new(),
                 monitor: false,
                 closing: false,
+                heard: Instant::now(),
             };
             self.connections.insert(self.next, connection);
             self.next += 1;
@@ -189,7 +202,10 @@ impl Connection {
         while self.input.len() <= MAX_MESSAGE {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return false,
-                Ok(n) => self.input.extend_from_slice(&chunk[..n]),
+                Ok(n) => {
+                    self.heard = Instant::now();
+                    self.input.extend_from_slice(&chunk[..n]);
+                }
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => return e.kind() == ErrorKind::WouldBlock,
             }

@@ -63,7 +63,6 @@ struct Ready {
     stop: bool,
     hangup: bool,
     vectors: [bool; 4],
-    accept: bool,
     connections: Vec<Token>,
 }
 
@@ -106,9 +105,7 @@ impl Daemon {
             if ready.hangup {
                 self.switch.detach("the server closed the socket");
             }
-            if ready.accept {
-                self.control.accept();
-            }
+            self.control.accept();
             for token in ready.connections {
                 for asked in self.control.serve(token) {
                     self.answer(&asked);
@@ -127,10 +124,7 @@ impl Daemon {
             self.pause().saturating_sub(self.checked.elapsed())
         };
         let input = PollFlags::POLLIN;
-        let mut fds = vec![
-            PollFd::new(stop, input),
-            PollFd::new(self.control.fd(), input),
-        ];
+        let mut fds = vec![PollFd::new(stop, input)];
         let tokens: Vec<Token> = self
             .control
             .connections()
@@ -163,6 +157,7 @@ impl Daemon {
                 .map(|fd| PollFd::new(fd, PollFlags::empty())),
         );
         let watched = fds.len();
+        fds.extend(self.control.fd().map(|fd| PollFd::new(fd, input)));
         fds.extend(self.uplinks.fds().map(|fd| PollFd::new(fd, input)));
         let millis = u16::try_from(timeout.as_millis()).unwrap_or(u16::MAX);
         match poll(&mut fds, PollTimeout::from(millis)) {
@@ -172,13 +167,12 @@ impl Daemon {
         let is_ready = |fd: &PollFd<'_>| fd.any().unwrap_or(false);
         let mut ready = Ready {
             stop: is_ready(&fds[0]),
-            accept: is_ready(&fds[1]),
             hangup: fds[hangup..watched].iter().any(is_ready),
             ..Default::default()
         };
         ready.connections = tokens
             .into_iter()
-            .zip(&fds[2..])
+            .zip(&fds[1..])
             .filter(|(_, fd)| is_ready(fd))
             .map(|(t, _)| t)
             .collect();

@@ -80,7 +80,16 @@ impl Switch {
         let to = u32::from(data.dest);
         let view = self.model.view();
         let dev = if to == dest::HOST {
-            master
+            // An address of a port is shown on the port, as the kernel does.
+            let own = |d: &&crate::netdev::NetDevice| {
+                d.address == key.mac && d.master == master && master.is_some()
+            };
+            self.model
+                .registry
+                .iter()
+                .find(own)
+                .map(|d| d.ifindex)
+                .or(master)
         } else {
             self.model
                 .registry

@@ -1,6 +1,10 @@
 //! The driver against a register-level card in plain Rust, one topic a module.
 
+mod cli;
+mod control;
+mod daemon;
 mod fake;
+mod harness;
 mod rings;
 mod switch;
 mod tables;

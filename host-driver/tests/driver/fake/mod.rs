@@ -161,6 +161,10 @@ impl State {
             CAPS1::FDB_LOG2.put(fdb_log2) | CAPS1::CAM.put(cam) | CAPS1::CELLS.put(512),
         );
         self.set(global::STATUS, 0, 3);
+        self.free_buffer();
+    }
+
+    fn free_buffer(&mut self) {
         self.set(queue::FREE, 0, 512);
         self.set(queue::FREE_MIN, 0, 480);
     }
@@ -259,6 +263,7 @@ impl State {
                 }
             }
         }
+        self.free_buffer();
         self.table.fill(None);
         self.buckets.clear();
         self.counters.clear();
