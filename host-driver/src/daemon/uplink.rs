@@ -1,6 +1,7 @@
 //! The kernel interfaces of bridges: made and removed with them, looking like them, their frames carried both ways.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::os::fd::BorrowedFd;
 
 use crate::device::ring::BUFFER;
@@ -56,17 +57,14 @@ impl Uplinks {
             let Some(device) = switch.model().registry.get(ifindex).cloned() else {
                 continue;
             };
-            if !self.devices.contains_key(&ifindex) {
+            if let Entry::Vacant(place) = self.devices.entry(ifindex) {
                 match factory(&device.name) {
                     Ok(made) => {
-                        self.devices.insert(
-                            ifindex,
-                            Uplink {
-                                device: made,
-                                name: device.name.clone(),
-                                pending: None,
-                            },
-                        );
+                        place.insert(Uplink {
+                            device: made,
+                            name: device.name.clone(),
+                            pending: None,
+                        });
                     }
                     Err(source) => {
                         failed = Some(NetError::Kernel {

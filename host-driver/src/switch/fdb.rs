@@ -198,14 +198,6 @@ impl Switch {
         let data = self
             .with_card(|card| card.device.fdb().lookup(key))?
             .ok_or_else(missing)?;
-        let local = self
-            .model
-            .statics
-            .get(&key)
-            .is_some_and(|(_, dev)| self.model.registry.name(*dev) == name);
-        if u32::from(data.dest) != to && !local {
-            return Err(missing());
-        }
         if self.is_own(key) {
             let reason =
                 "it is an address of the bridge or of a port and stays while the device does";
@@ -213,6 +205,14 @@ impl Switch {
                 name: mac.to_string(),
                 reason: reason.into(),
             });
+        }
+        let local = self
+            .model
+            .statics
+            .get(&key)
+            .is_some_and(|(_, dev)| self.model.registry.name(*dev) == name);
+        if u32::from(data.dest) != to && !local {
+            return Err(missing());
         }
         if self.model.statics.contains_key(&key) {
             self.change(|model| Ok(model.statics.remove(&key)))?;

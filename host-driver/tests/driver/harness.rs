@@ -18,13 +18,16 @@ use smartnic_driver::pci::PciError;
 
 use crate::fake::{Fake, Shape};
 
+/// How an interface looks, once it was configured.
+type Looks = Arc<Mutex<Option<HostState>>>;
+
 /// The kernel's end of each interface that the daemon made, by name, and how it looks.
 #[derive(Clone, Default)]
-pub struct Kernel(pub Arc<Mutex<Vec<(String, UnixDatagram, Arc<Mutex<Option<HostState>>>)>>>);
+pub struct Kernel(pub Arc<Mutex<Vec<(String, UnixDatagram, Looks)>>>);
 
 struct Socket {
     socket: UnixDatagram,
-    state: Arc<Mutex<Option<HostState>>>,
+    state: Looks,
 }
 
 impl HostDevice for Socket {
