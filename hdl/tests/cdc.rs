@@ -23,6 +23,16 @@ const PERIODS: [[u64; 2]; 7] = [
     [103, 10],
 ];
 
+/// Chances in 100 of a write and of a read: filled, run through, random, emptied.
+const LOADS: [(u32, u32); 6] = [
+    (100, 0),
+    (100, 100),
+    (50, 50),
+    (0, 100),
+    (100, 50),
+    (50, 100),
+];
+
 #[test]
 fn fifo_keeps_order_and_loses_nothing() {
     let mut rng = rng();
@@ -45,12 +55,8 @@ fn fifo_keeps_order_and_loses_nothing() {
             dut.poke("write_reset", 0);
             dut.poke("read_reset", 0);
             let (mut moved, mut full, mut deepest) = (0, 0, 0);
-            let (mut put, mut get) = (50, 50);
-            for i in 0..12_000 {
-                if i % 500 == 0 {
-                    put = *[100, 0, 50].get(rng.random_range(0..3)).unwrap();
-                    get = *[100, 0, 50].get(rng.random_range(0..3)).unwrap();
-                }
+            for i in 0..12_000usize {
+                let (put, get) = LOADS[i / 500 % LOADS.len()];
                 let mask = clocks.tick();
                 let valid = rng.random_range(0..100) < put;
                 let data: u64 = rng.random::<u64>() & (u64::MAX >> (64 - width));
