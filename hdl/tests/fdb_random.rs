@@ -333,13 +333,13 @@ fn every_master_at_once() {
     let mut slot = 0;
     let mut read = 0;
     while w.f.cycle < 8 * PERIOD {
-        match w.rng.random_range(0..400) {
+        match w.rng.random_range(0..1200) {
             0 => w.run_flush(),
-            1..=150 => {
+            1..=450 => {
                 slot = (slot + 1) % (w.f.entries + w.f.cam);
                 read += w.read_slot(slot).is_some() as u32;
             }
-            151..=300 => w.change(),
+            451..=900 => w.change(),
             _ => (0..20).for_each(|_| w.cycle()),
         }
     }

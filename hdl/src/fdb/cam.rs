@@ -1,7 +1,7 @@
 //! The stash: a fully associative memory of registers and comparators, and a copy of it in LUT RAM for the engine.
 //!
-//! The engine's write reaches the keys exactly two cycles after the cycle in which its write reaches the tables, and the data one cycle
-//! after the keys: a lookup reads the tables two cycles before it compares with the CAM, so each lookup
+//! The engine's write reaches the keys exactly two cycles after the cycle in which its write reaches the tables, and the data two cycles
+//! after the keys: a lookup reads the tables two cycles before it compares with the CAM, and takes the data two cycles after that, so it
 //! sees either the state before an operation, or the state after it, in both places.
 
 use super::{DATA_BITS, KEY_BITS, Size};
@@ -11,6 +11,7 @@ use crate::rtl::{E, Module};
 pub(super) struct CamWrite {
     /// Strobe of key and valid bit; strobe of the data.
     pub key_now: E,
+    pub data_next: E,
     pub data_now: E,
     pub index: E,
     pub valid: E,
@@ -51,15 +52,31 @@ pub(super) fn cam(m: &Module, s: &Size, w: &CamWrite) -> Cam {
 }
 
 impl Cam {
-    /// One registered bit for each entry: it is `key`.
+    /// One bit for each entry, two cycles later: it is `key`.
     pub fn compare(&self, m: &Module, name: &str, key: &E) -> Vec<E> {
         self.keys
             .iter()
             .zip(&self.valid)
             .enumerate()
-            .map(|(i, (k, v))| m.delay(&format!("{name}{i}"), &(k.eq(key) & v)))
+            .map(|(i, (k, v))| same(m, &format!("{name}{i}"), k, key, v))
             .collect()
     }
+}
+
+/// Whether two keys are the same and `guard` is set, in two registered stages: groups of 8 bits, then all of them. (As one
+/// stage of four levels yosys makes almost twice as many LUTs of it.)
+pub(super) fn same(m: &Module, name: &str, a: &E, b: &E, guard: &E) -> E {
+    let groups: Vec<E> = (0..KEY_BITS)
+        .step_by(8)
+        .map(|lsb| {
+            let n = (KEY_BITS - lsb).min(8);
+            let equal = a.slice(lsb, n).eq(b.slice(lsb, n));
+            if n < 8 { equal & guard } else { equal }
+        })
+        .rev()
+        .collect();
+    let groups = m.delay(&format!("{name}_groups"), &crate::rtl::cat(&groups));
+    m.delay(name, &groups.all())
 }
 
 /// The number of the set bit of a one-hot vector.

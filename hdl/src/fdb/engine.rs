@@ -4,8 +4,8 @@
 //! |---|---|
 //! | C0 | choose an operation and load it |
 //! | C1 | address at port B |
-//! | C2 | block RAM |
-//! | C3 | compare with 8 ways and the CAM |
+//! | C2 | block RAM; compare with the CAM |
+//! | C3 | compare with 8 ways; compare with the CAM |
 //! | C4 | select; hash of a displaced entry for its other table |
 //! | C5 | decide; shadow of the CAM is written |
 //! | C0 | tables are written; events, counters, result |
@@ -118,6 +118,7 @@ fn core(m: &Module, s: &Size) -> Core {
         cam_strobe: m.reg("cam_strobe", 1, 0),
         cam_write: CamWrite {
             key_now: m.reg("cam_key_now", 1, 0),
+            data_next: m.reg("cam_data_next", 1, 0),
             data_now: m.reg("cam_data_now", 1, 0),
             index: m.reg_nr("cam_w_index", s.cam_bits),
             valid: m.reg_nr("cam_w_valid", 1),
@@ -488,7 +489,8 @@ pub(super) fn build(m: &Module, s: &Size) {
         });
         p.else_(|p| p.set(&c.state, &c.state + 1));
         p.set(&c.cam_write.key_now, &c.cam_strobe);
-        p.set(&c.cam_write.data_now, &c.cam_write.key_now);
+        p.set(&c.cam_write.data_next, &c.cam_write.key_now);
+        p.set(&c.cam_write.data_now, &c.cam_write.data_next);
     });
 
     let events = d.events;
@@ -508,6 +510,7 @@ pub(super) fn build(m: &Module, s: &Size) {
             c.ways.any(),
             c.cam_strobe.clone(),
             c.cam_write.key_now.clone(),
+            c.cam_write.data_next.clone(),
             c.cam_write.data_now.clone(),
             c.used.any() & &armed,
             !events.empty,

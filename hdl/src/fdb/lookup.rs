@@ -1,11 +1,11 @@
-//! The lookup pipeline: hash, read (2 cycles), compare, select. One lookup a cycle, [`LATENCY`](super::LATENCY) cycles.
+//! The lookup pipeline: hash, read (2 cycles), compare (2 cycles), select. One lookup a cycle, [`LATENCY`](super::LATENCY) cycles.
 //!
 //! A word that the engine writes in the very cycle in which a lookup reads its address comes out of the block RAM undefined; the pipeline
 //! then compares with the written word itself.
 
-use super::cam::Cam;
+use super::cam::{Cam, same};
 use super::hash::hash;
-use super::{DATA_BITS, KEY_BITS, Size, WORD_BITS, age_of, dest_code};
+use super::{DATA_BITS, KEY_BITS, Size, age_of, dest_code};
 use crate::rtl::{E, Module, all_of, any_of, select_onehot};
 
 /// The side of the engine that lookups see.
@@ -38,7 +38,7 @@ pub(super) fn buckets(m: &Module, s: &Size, key: &E, hash_key: &[E; 2]) -> [E; 2
 pub(super) fn lookup(m: &Module, valid: &E, key: &E, r: &Reads, w: &Written, cam: &Cam) -> E {
     let mut valids = vec![valid.clone()];
     let mut key = key.clone();
-    for i in 1..5 {
+    for i in 1..6 {
         let v = m.reg(&format!("lookup_valid{i}"), 1, 0);
         m.assign(&v, &valids[i - 1]);
         valids.push(v);
@@ -56,38 +56,40 @@ pub(super) fn lookup(m: &Module, valid: &E, key: &E, r: &Reads, w: &Written, cam
         .collect();
     let stale1 = m.delay("lookup_stale1", &crate::rtl::cat(&hit));
     let stale = m.delay("lookup_stale2", &stale1);
-    // Stage 3: compare.
+    // Stages 3 and 4: compare.
+    let twice = |name: &str, e: E| {
+        let once = m.delay(&format!("{name}_3"), &e);
+        m.delay(name, &once)
+    };
     let mut choices = vec![];
     for (i, word) in r.words.iter().enumerate() {
-        let hit = word.slice(0, KEY_BITS).eq(&key) & !stale.bit(i as u32);
+        let current = !stale.bit(i as u32);
+        let found = word.slice(0, KEY_BITS);
         choices.push((
-            m.delay(&format!("lookup_hit{i}"), &hit),
-            m.delay(&format!("lookup_data{i}"), &word.slice(KEY_BITS, DATA_BITS)),
+            same(m, &format!("lookup_hit{i}"), &found, &key, &current),
+            twice(&format!("lookup_data{i}"), word.slice(KEY_BITS, DATA_BITS)),
         ));
     }
-    let fresh = stale.any() & w.word.slice(0, KEY_BITS).eq(&key);
+    let fresh = w.word.slice(0, KEY_BITS);
     choices.push((
-        m.delay("lookup_hit_fresh", &fresh),
-        m.delay(
-            "lookup_data_fresh",
-            &w.word.slice(KEY_BITS, WORD_BITS - KEY_BITS),
-        ),
+        same(m, "lookup_hit_fresh", &fresh, &key, &stale.any()),
+        twice("lookup_data_fresh", w.word.slice(KEY_BITS, DATA_BITS)),
     ));
     let in_cam = cam.compare(m, "lookup_cam", &key);
     choices.extend(in_cam.into_iter().zip(cam.data.iter().cloned()));
     // The epoch as it was when the tables were read.
     let mut epoch = w.epoch.clone();
-    for i in 0..3 {
+    for i in 0..4 {
         epoch = m.delay(&format!("lookup_epoch{i}"), &epoch);
     }
-    // Stage 4: select.
+    // Stage 5: select.
     let data = m.named("lookup_data", select_onehot(DATA_BITS, &choices));
     let found = m.output_reg("found_valid", 1, 0);
-    m.assign(&found, &valids[4]);
+    m.assign(&found, &valids[5]);
     let hit = m.output_reg("found_hit", 1, 0);
     m.assign(
         &hit,
-        all_of(&[valids[4].clone(), data.slice(0, 6).any(), w.ready.clone()]),
+        all_of(&[valids[5].clone(), data.slice(0, 6).any(), w.ready.clone()]),
     );
     let outs = [
         ("found_dest", dest_code(&data.slice(0, 6))),

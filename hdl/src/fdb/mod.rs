@@ -42,7 +42,7 @@ use crate::rtl::{E, Module, bits_for, mux, ram};
 pub use hash::{HASH_KEY_BASE, KEY_BITS, toeplitz};
 
 /// Cycles from `lookup_valid` to `found_valid`.
-pub const LATENCY: u32 = 5;
+pub const LATENCY: u32 = 6;
 /// The destination that no entry can have.
 pub const NO_DEST: u64 = 0x1e;
 /// Learn requests that wait for the engine (one more stands at the queue's output).
