@@ -40,9 +40,12 @@ struct Cli {
     /// Serves the card as a vfio-user device on this Unix socket.
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
-    /// Writes waves (FST) into this file; the card is then built with tracing and runs slower.
+    /// Writes waves (FST) of the first cycles into this file.
     #[arg(long, value_name = "FILE")]
     wave: Option<PathBuf>,
+    /// How many cycles of waves; while they are written, the card runs several times slower.
+    #[arg(long, value_name = "N", default_value_t = 200_000)]
+    wave_cycles: u64,
     /// Writes a pcapng file for each port into this folder.
     #[arg(long, value_name = "DIR")]
     capture: Option<PathBuf>,
@@ -173,7 +176,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
 
     let mut card = Card::new(&params, &settings(cli))?;
     if let Some(wave) = &cli.wave {
-        card.open_trace(wave)?;
+        card.open_trace(wave, cli.wave_cycles)?;
     }
     for (port, spec) in specs {
         card.attach(port, open(cli, port, spec)?)?;

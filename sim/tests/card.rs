@@ -11,7 +11,7 @@ use smartnic_sim::ports::generator::{Generator, Plan};
 use smartnic_sim::ports::queue::QueuePort;
 use smartnic_sim::ports::traffic::{Flow, Pace, Sizes};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 fn card() -> Card {
@@ -57,6 +57,7 @@ fn frames_cross_with_exact_times_and_gaps() {
 
 #[test]
 fn generators_check_each_other_at_line_rate() {
+    let mut generators = Vec::new();
     let mut card = card();
     let flows = [
         Flow::new(0, 3, [2; 6], [4; 6]),
@@ -71,12 +72,22 @@ fn generators_check_each_other_at_line_rate() {
             seed: 1,
         };
         let generator = Generator::new(plan, [flows[1 - port].clone()]);
-        card.attach(port + 1, Box::new(generator)).unwrap();
+        generators.push(Arc::new(Mutex::new(generator)));
+        card.attach(port + 1, Box::new(generators[port].clone()))
+            .unwrap();
     }
     let start = card.cycle();
     assert!(card.run(1_000_000));
     let cycles = card.cycle() - start;
     assert!((500 * 84..500 * 84 + 200).contains(&cycles), "{cycles}");
+    for (port, generator) in generators.iter().enumerate() {
+        let generator = generator.lock().unwrap();
+        let stats = generator.checker.stats(1 - port as u16).unwrap();
+        assert_eq!(
+            (generator.sent_of(port as u16), stats.good, stats.lost(500)),
+            (500, 500, 0)
+        );
+    }
     for port in [1, 2] {
         let line = card.summary(port).unwrap();
         assert!(
@@ -167,6 +178,28 @@ fn nothing_happens_after_rest() {
     }
     assert!(card.resting() && b.receive().is_none() && a.receive().is_none());
     assert_eq!(card.root().link_stats(), stats);
+}
+
+#[test]
+fn waves_end_when_they_shall() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut card = card();
+    let size = |card: &mut Card, cycles, file: &str| {
+        let path = dir.path().join(file);
+        card.open_trace(&path, cycles).unwrap();
+        for i in 0..3_000 {
+            card.write32(0, 0x10, i).unwrap();
+            card.step();
+        }
+        card.close().unwrap();
+        std::fs::metadata(path).unwrap().len()
+    };
+    let (short, long) = (
+        size(&mut card, 100, "short.fst"),
+        size(&mut card, 3_000, "long.fst"),
+    );
+    assert!(short > 300 && long > 2 * short, "{short} {long}");
+    assert!(card.open_trace(&dir.path().join("none/x.fst"), 1).is_err());
 }
 
 #[test]

@@ -98,6 +98,8 @@ pub struct Card {
     cycle: u64,
     quiet: u32,
     keep_sent: bool,
+    /// The cycle at which waves end.
+    trace_end: u64,
 }
 
 impl Card {
@@ -146,6 +148,7 @@ impl Card {
             cycle: 0,
             quiet: 0,
             keep_sent: false,
+            trace_end: u64::MAX,
         };
         card.power_up();
         Ok(card)
@@ -257,6 +260,9 @@ impl Card {
             self.model.tick(*mask);
         }
         self.cycle += 1;
+        if self.cycle >= self.trace_end {
+            self.end_trace();
+        }
         self.quiet = if busy {
             0
         } else {
@@ -330,9 +336,21 @@ impl Card {
             .filter_map(|s| s.attachment.as_deref())
     }
 
-    /// Writes waves (FST) from the next cycle on; needs [`Options::trace`].
-    pub fn open_trace(&mut self, path: &Path) -> Result<(), CardError> {
-        Ok(self.model.open_trace(path)?)
+    /// Writes waves (FST) of the next `cycles` cycles, then finishes the file; needs
+    /// [`Options::trace`]. Waves make the card several times slower while they are written.
+    pub fn open_trace(&mut self, path: &Path, cycles: u64) -> Result<(), CardError> {
+        self.model.open_trace(path)?;
+        self.trace_end = self.cycle.saturating_add(cycles);
+        Ok(())
+    }
+
+    /// Ends the waves when their cycles are over.
+    fn end_trace(&mut self) {
+        self.trace_end = u64::MAX;
+        match self.model.close_trace() {
+            Ok(()) => tracing::info!(cycle = self.cycle, "the waves are complete"),
+            Err(error) => tracing::error!("{error}"),
+        }
     }
 
     /// Finishes captures and waves. The first error is returned, the rest is finished all the same.

@@ -19,6 +19,7 @@ pub mod wrap;
 
 use crate::gmii::{Received, Transmission};
 use std::os::fd::BorrowedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Smallest frame on the wire without FCS: a sender pads up to it (IEEE 802.3 clause 4.2.8).
 pub const MIN_FRAME: usize = 60;
@@ -143,6 +144,34 @@ impl<A: Attachment + ?Sized> Attachment for $kind {
 }
 
 forward!(Box<A>, &mut A);
+
+/// An attachment that a program keeps an eye on while the card uses it. One with a descriptor is looked
+/// at from time to time instead of waited for.
+impl<A: Attachment> Attachment for Arc<Mutex<A>> {
+    fn poll(&mut self, now: u64) -> Result<Option<Transmission>, PortError> {
+        locked(self).poll(now)
+    }
+    fn deliver(&mut self, now: u64, frame: &Received) -> Result<(), PortError> {
+        locked(self).deliver(now, frame)
+    }
+    fn link(&mut self) -> bool {
+        locked(self).link()
+    }
+    fn finished(&self) -> bool {
+        locked(self).finished()
+    }
+    fn close(&mut self) -> Result<(), PortError> {
+        locked(self).close()
+    }
+    fn summary(&self) -> String {
+        locked(self).summary()
+    }
+}
+
+/// What a panic elsewhere left is still an attachment.
+fn locked<A>(shared: &Mutex<A>) -> MutexGuard<'_, A> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A frame as a station's MAC sends it: padded to the smallest size, after the smallest gap.
 pub fn station_frame(mut frame: Vec<u8>) -> Transmission {

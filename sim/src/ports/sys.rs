@@ -108,7 +108,11 @@ pub fn open_packet(name: &str) -> Result<OwnedFd> {
     ] {
         set_option(raw, libc::SOL_PACKET, option, &1i32)?;
     }
-    set_option(raw, libc::SOL_SOCKET, libc::SO_RCVBUF, &(4i32 << 20))?;
+    // Room for some bursts of a stack that segments late; above the system's limit only for root.
+    let room = 8i32 << 20;
+    if set_option(raw, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &room).is_err() {
+        set_option(raw, libc::SOL_SOCKET, libc::SO_RCVBUF, &room)?;
+    }
     // SAFETY: plain data, for which zeroes are valid.
     let (mut address, mut member): (libc::sockaddr_ll, libc::packet_mreq) =
         unsafe { (zeroed(), zeroed()) };
