@@ -45,9 +45,9 @@ struct Args {
     /// Entries of the receive and transmit ring: a power of two from 4 to 32768
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = ring_size)]
     ring_size: u32,
-    /// Completions that may wait for one interrupt, 0 to 255
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(0..=255))]
-    moderation_count: u32,
+    /// Completions that may wait for one interrupt, 0 to 255 [default: 8; 1 with vfio-user, whose time is slower]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=255))]
+    moderation_count: Option<u32>,
     /// How long completions may wait for an interrupt, in microseconds, 0 to 30000
     #[arg(long, value_name = "US", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=30_000))]
     moderation_us: u32,
@@ -88,6 +88,10 @@ fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     signals.thread_block()?;
     let stop = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let deadline = Instant::now() + Duration::from_secs(args.wait);
+    let moderation_count = args.moderation_count.unwrap_or(match args.device {
+        DeviceSpec::Vfio(_) => 8,
+        DeviceSpec::VfioUser(_) => 1,
+    });
     let spec = args.device;
     let mut first = true;
     let open: Opener = Box::new(move || {
@@ -114,7 +118,7 @@ fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
             .unwrap_or_else(|| MacAddr::random(&mut rand::rng())),
         host: HostConfig {
             ring_log2: args.ring_size.ilog2(),
-            moderation_count: args.moderation_count,
+            moderation_count,
             moderation_us: args.moderation_us,
             ..Default::default()
         },

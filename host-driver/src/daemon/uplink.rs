@@ -115,6 +115,7 @@ impl Uplinks {
     pub fn transmit(&mut self, switch: &mut Switch) {
         let mut frame = [0; BUFFER];
         let mut queued = false;
+        let mut broken = Vec::new();
         for (ifindex, uplink) in &mut self.devices {
             for _ in 0..BUDGET {
                 let data = match uplink.pending.take() {
@@ -123,7 +124,8 @@ impl Uplinks {
                         Ok(Some(n)) => frame[..n].to_vec(),
                         Ok(None) => break,
                         Err(error) => {
-                            tracing::warn!(name = uplink.name, %error, "cannot read the kernel's interface");
+                            tracing::error!(name = uplink.name, %error, "the kernel's interface is gone; the next change makes it again");
+                            broken.push(*ifindex);
                             break;
                         }
                     },
@@ -138,6 +140,9 @@ impl Uplinks {
                     Err(_) => break,
                 }
             }
+        }
+        for ifindex in broken {
+            self.devices.remove(&ifindex);
         }
         // An error here is a card that is gone, which the switch has given up with a message.
         if queued && let Err(error) = switch.flush_tx() {

@@ -3,6 +3,7 @@
 //! Registers come from `smartnic_regs` alone. The driver believes nothing the card says about a length or an index:
 //! see [`ring`].
 
+pub mod buffer;
 pub mod caps;
 pub mod error;
 pub mod fdb;
@@ -131,6 +132,11 @@ impl Device {
         }
         self.mmio
             .write_at(reserved::ACTION, n, reserved::ACTION::ACTION.put(action))
+    }
+
+    /// Divides the packet buffer among sources and destinations.
+    pub fn share_buffer(&mut self) -> Result<(), DeviceError> {
+        buffer::BufferShares::for_card(&self.caps).write(&mut self.mmio, &self.caps)
     }
 
     /// The forwarding database.

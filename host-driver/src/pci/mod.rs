@@ -7,7 +7,7 @@
 //! The crate `pci-driver` is not used: its traits are sealed, so that neither a vfio-user socket nor a card in the
 //! same process can stand behind them.
 //!
-//! Covered by `tests/transport.rs`.
+//! Covered by `tests/driver/transport.rs`.
 
 pub mod dma;
 mod fd;

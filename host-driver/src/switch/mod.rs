@@ -86,6 +86,7 @@ impl Switch {
 
     fn set_up(&mut self, mut device: Device) -> Result<(), NetError> {
         device.reset_switch()?;
+        device.share_buffer()?;
         device.fdb().randomise_keys(&mut rand::rng())?;
         device.fdb().set_events(true, true, true)?;
         let host = device.start_host(&self.host_config)?;

@@ -8,6 +8,7 @@ mod harness;
 mod rings;
 mod switch;
 mod tables;
+mod tap;
 mod transport;
 
 /// The seed of a random test: `SEED` in the environment, else a fixed one. Printed, so that a failure can be repeated.

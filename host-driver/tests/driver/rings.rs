@@ -242,3 +242,31 @@ fn random_completions_do_no_harm() {
     assert!(fake.state().deliver(&[7; 64], 0, reason::LOCAL, 1));
     assert_eq!(receive(&mut device, &mut port), [vec![7; 64]]);
 }
+
+/// The card writes completions four at a time: their queue begins at a multiple of 128, whatever the ring's size.
+#[test]
+fn queues_are_aligned_for_every_size() {
+    for ring_log2 in 2..=6 {
+        let fake = Fake::new(Shape::default());
+        let mut device = fake.device();
+        let config = HostConfig { ring_log2, ..SMALL };
+        let mut port = device.start_host(&config).unwrap();
+        for ring in [0, 4] {
+            assert_eq!(fake.state().get(host::SQ_LO, ring) % 64, 0);
+            assert_eq!(fake.state().get(host::CQ_LO, ring) % 128, 0);
+        }
+        for n in 0..100u8 {
+            assert!(fake.state().deliver(&[n; 64], 1, reason::LOCAL, 1));
+            assert_eq!(receive(&mut device, &mut port), [vec![n; 64]]);
+        }
+    }
+    let fake = Fake::new(Shape::default());
+    let mut device = fake.device();
+    for ring_log2 in [0, 1, 16] {
+        assert!(
+            device
+                .start_host(&HostConfig { ring_log2, ..SMALL })
+                .is_err()
+        );
+    }
+}

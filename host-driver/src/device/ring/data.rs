@@ -1,135 +1,24 @@
-//! Rings between host memory and the card: receive, transmit, events.
-//!
-//! A ring has a submission queue of 16-byte entries, a completion queue of 32-byte entries, a word for the head that
-//! the card writes back, and a buffer for each entry, all in one piece of DMA memory:
-//!
-//! ```text
-//! submissions 16 n | completions 32 n | head | buffers n x BUFFER, page aligned
-//! ```
-//!
-//! An entry is new when its phase bit is that of the round: 1 in the first, 0 in the second, and so on. Version, kind,
-//! cookie, length, status and head of every entry are checked: an entry that makes no sense is a [`RingFault`] and
-//! stops the ring, never a wild access. A restart disables the ring, clears its memory, and enables it again.
-//!
-//! Covered by `tests/rings.rs` (a register-level card, and a hostile one that writes random entries).
+//! Receive and transmit rings.
 
-use smartnic_regs::ring::{
-    COMPLETION_BYTES, SUBMISSION_BYTES, VERSION, completion, event, submission,
-};
-use smartnic_regs::{event as event_regs, host};
+use smartnic_regs::host;
+use smartnic_regs::ring::{SUBMISSION_BYTES, completion, submission};
 
-use super::error::RingFault;
-use super::fdb::FdbKey;
-use super::mmio::Mmio;
-use super::{DeviceError, MacAddr};
+use super::entries::{ENTRY, Entries};
+use super::{BUFFER, MIN_FRAME, RxFrame, TxDone, TxTarget};
+use crate::device::DeviceError;
+use crate::device::error::RingFault;
+use crate::device::mmio::Mmio;
 use crate::pci::DmaMemory;
 
-/// Bytes of a buffer: the longest frame that a MAC takes (2,000 and two VLAN tags) fits.
-pub const BUFFER: usize = 2048;
-/// Shortest frame that can be sent, without FCS.
-pub const MIN_FRAME: usize = 14;
-
 const SUBMISSION: usize = SUBMISSION_BYTES as usize;
-const COMPLETION: usize = COMPLETION_BYTES as usize;
+/// Alignment of a completion queue: the card writes four entries at once.
+const CQ_ALIGN: usize = 128;
 
-/// A frame from the card.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RxFrame {
-    /// The frame without FCS.
-    pub data: Vec<u8>,
-    /// It was longer than the buffer and is cut off.
-    pub truncated: bool,
-    /// Source: port number.
-    pub source: u32,
-    /// `values::reason`.
-    pub reason: u32,
-    /// Class.
-    pub class: u32,
-    /// TCI of the outer VLAN tag, which is still in the data.
-    pub tci: Option<u16>,
-    /// FID in which it was forwarded.
-    pub fid: u16,
-    /// layer3+4 hash.
-    pub hash: u32,
-    /// Core cycles at the header.
-    pub timestamp: u64,
-}
-
-/// Where a frame to send goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TxTarget {
-    /// Through the switch, like a frame received from the host.
-    Switch,
-    /// To this destination (`values::dest`: port or LAG) as it stands.
-    Direct(u32),
-}
-
-/// What happened to a frame that was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TxDone {
-    /// Bytes of the frame.
-    pub bytes: usize,
-    /// `ring::completion` status.
-    pub status: u32,
-}
-
-/// What the card reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// `ring::event` kind, 1 to 5.
-    pub kind: u32,
-    /// Address and FID.
-    pub key: FdbKey,
-    /// Destination now, or source of an unknown address.
-    pub dest: u32,
-    /// Destination before (moved).
-    pub old_dest: u32,
-}
-
-/// Completion queue side, common to rings and the event ring.
-struct Entries {
-    memory: DmaMemory,
-    offset: usize,
-    size_log2: u32,
-    consumed: u32,
-}
-
-impl Entries {
-    fn size(&self) -> u32 {
-        1 << self.size_log2
-    }
-
-    /// The next entry, if it is there: double words 0 to 7.
-    fn next(
-        &mut self,
-        version: smartnic_regs::Field,
-        phase: smartnic_regs::Field,
-    ) -> Result<Option<[u32; 8]>, RingFault> {
-        let at = self.offset + (self.consumed % self.size()) as usize * COMPLETION;
-        // The card writes the last word last: when its phase is new, all the others are there.
-        let last = self.memory.load32(at + 28);
-        let expected = 1 ^ (self.consumed >> self.size_log2) & 1;
-        if phase.get(last) != expected {
-            return Ok(None);
-        }
-        if version.get(last) != VERSION {
-            return Err(RingFault::Version(version.get(last)));
-        }
-        let mut words = [0; 8];
-        for (i, word) in words.iter_mut().enumerate().take(7) {
-            *word = self.memory.load32(at + 4 * i);
-        }
-        words[7] = last;
-        self.consumed = self.consumed.wrapping_add(1);
-        Ok(Some(words))
-    }
-
-    fn clear(&mut self) {
-        for at in (0..self.size() as usize * COMPLETION).step_by(4) {
-            self.memory.store32(self.offset + at, 0);
-        }
-        self.consumed = 0;
-    }
+/// Where completions, head and buffers of a ring of `n` entries begin.
+fn layout(n: usize) -> (usize, usize, usize) {
+    let completions = (n * SUBMISSION).next_multiple_of(CQ_ALIGN);
+    let head = completions + n * ENTRY;
+    (completions, head, (head + 64).next_multiple_of(4096))
 }
 
 /// A receive or transmit ring.
@@ -154,7 +43,8 @@ impl Ring {
     /// Bytes of DMA memory for a ring of 2^`size_log2` entries.
     pub fn memory_bytes(size_log2: u32) -> usize {
         let n = 1usize << size_log2;
-        (n * (SUBMISSION + COMPLETION) + 64).next_multiple_of(4096) + n * BUFFER
+        let (_, _, buffers) = layout(n);
+        buffers + n * BUFFER
     }
 
     /// Ring `index` of the register map, of `kind` (`ring::completion::RECEIVE` or TRANSMIT). Not yet enabled.
@@ -167,14 +57,13 @@ impl Ring {
         moderation: u32,
     ) -> Self {
         let n = 1usize << size_log2;
+        let (offset, head_offset, buffers) = layout(n);
         let completions = Entries {
             memory: memory.clone(),
-            offset: n * SUBMISSION,
+            offset,
             size_log2,
             consumed: 0,
         };
-        let head_offset = n * (SUBMISSION + COMPLETION);
-        let buffers = (head_offset + 64).next_multiple_of(4096);
         Self {
             index,
             name,
@@ -443,95 +332,5 @@ impl Ring {
     pub fn stop(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
         mmio.write_at(host::CONTROL, self.index, 0)?;
         mmio.read_at(host::CONTROL, self.index).map(|_| ())
-    }
-}
-
-/// The ring of FDB events.
-pub struct EventRing {
-    entries: Entries,
-    iova: u64,
-    /// Restarts since the ring was made.
-    pub restarts: u64,
-}
-
-impl EventRing {
-    /// Bytes of DMA memory for 2^`size_log2` events.
-    pub fn memory_bytes(size_log2: u32) -> usize {
-        COMPLETION << size_log2
-    }
-
-    /// A ring of 2^`size_log2` events in `memory`. Not yet enabled.
-    pub fn new(memory: DmaMemory, size_log2: u32) -> Self {
-        let iova = memory.iova();
-        Self {
-            entries: Entries {
-                memory,
-                offset: 0,
-                size_log2,
-                consumed: 0,
-            },
-            iova,
-            restarts: 0,
-        }
-    }
-
-    /// Disables, clears and enables the ring.
-    pub fn start(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
-        mmio.write(event_regs::CONTROL, 0)?;
-        mmio.read(event_regs::CONTROL)?;
-        self.entries.clear();
-        mmio.write64_at(event_regs::BASE_LO, event_regs::BASE_HI, 0, self.iova)?;
-        mmio.write(event_regs::HEAD, 0)?;
-        use event_regs::CONTROL::{ENABLE, SIZE_LOG2};
-        mmio.write(
-            event_regs::CONTROL,
-            ENABLE.put(1) | SIZE_LOG2.put(self.entries.size_log2),
-        )
-    }
-
-    /// Takes up to `budget` events. An entry of an unknown kind is skipped and logged: later cards may have more.
-    pub fn poll(
-        &mut self,
-        mmio: &mut Mmio,
-        budget: usize,
-        events: &mut Vec<Event>,
-    ) -> Result<usize, DeviceError> {
-        let mut count = 0;
-        while count < budget {
-            let next = self.entries.next(event::ENTRY_VERSION, event::PHASE);
-            let Some(words) = next.map_err(|fault| DeviceError::Ring {
-                ring: "events".into(),
-                fault,
-            })?
-            else {
-                break;
-            };
-            count += 1;
-            let high = words[1];
-            let mac = MacAddr::from_halves(words[0], smartnic_regs::fdb::KEY_HI::MAC.get(high));
-            let kind = event::KIND.get(words[2]);
-            if !(event::LEARNED..=event::REFUSED).contains(&kind) {
-                tracing::warn!(kind, "event of an unknown kind");
-                continue;
-            }
-            events.push(Event {
-                kind,
-                key: FdbKey {
-                    fid: smartnic_regs::fdb::KEY_HI::FID.get(high) as u16,
-                    mac,
-                },
-                dest: event::DEST.get(words[2]),
-                old_dest: event::OLD_DEST.get(words[2]),
-            });
-        }
-        if count > 0 {
-            mmio.write(event_regs::HEAD, self.entries.consumed & 0xffff)?;
-        }
-        Ok(count)
-    }
-
-    /// Events lost because the ring was full or off.
-    pub fn lost(&self, mmio: &mut Mmio) -> Result<u32, DeviceError> {
-        mmio.read(event_regs::LOST)
     }
 }
