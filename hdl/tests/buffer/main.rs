@@ -96,6 +96,42 @@ fn soak_of_all_widths() {
     }
 }
 
+/// Other sizes: more cells than a ring has entries, few cells, wide beats with few ports.
+#[test]
+fn soak_of_other_sizes() {
+    for (ports, width, cells) in [(4, 64, 2048), (2, 128, 256)] {
+        let params = Params {
+            width,
+            cells,
+            ..Params::for_ports(ports)
+        };
+        let mut b = Bench::new(params, rng());
+        b.write(queue::SHARED.addr, cells);
+        b.write(queue::LIMIT.at(1), 100_000);
+        soak(&mut b, 1500, anywhere);
+        // One queue to its utmost: its ring, or all cells.
+        b.dut.poke("tx_enable", 1);
+        let full = cells.min(1024);
+        for k in 0..full as usize + 20 {
+            b.send_random(k % (ports as usize + 1), 1 + k % 64, false);
+            for _ in 0..12 {
+                b.step();
+            }
+            while let Some(r) = b.records.pop_front() {
+                b.forward(r, 2, 1);
+            }
+        }
+        assert_eq!(
+            b.read(queue::WAITING.at(1)),
+            full - (cells < 1024) as u32 * b.read(queue::FREE.addr)
+        );
+        assert!(b.totals.queue_full[1] + b.totals.nocell >= 10);
+        b.dut.poke("tx_enable", (1 << (ports + 1)) - 1);
+        b.drain(|_, _| (2, 1));
+        b.check_empty();
+    }
+}
+
 /// A reset in the middle of everything: afterwards the buffer works as after the first one.
 #[test]
 fn reset_in_mid_frame() {
