@@ -6,7 +6,7 @@
 //! the first beat of a cell the link to the next one is fetched; it arrives before the cell ends, since a cell that has a
 //! successor is full. A frame to be flushed takes one grant and reads nothing.
 //!
-//! Latency: `load` to `out_valid` 6 cycles. Rate: one beat a cycle in all; with n readers active each gets one beat in n cycles, a single
+//! Latency: `load` to `out_valid` 5 cycles. Rate: one beat a cycle in all; with n readers active each gets one beat in n cycles, a single
 //! one gets one a cycle. A reader that was granted again in the cycle of its only frame's last beat wastes that grant; this
 //! happens only when no other reader wants it. `out{d}_*` are read from LUT RAM by registered pointers. Test: `tests/buffer`.
 

@@ -20,7 +20,12 @@
 //! as it is (`head`, `cells`, `length`, `source`), with any destination set; `enq_cells` = 0 is ignored. Any class but 0 is the high one.
 //!
 //! Latency: `in_eop` accepted to `done_valid` 2 cycles; `enq` accepted to the first beat at `out_valid` 6 cycles for the lowest port of the
-//! set when it is idle, 14 for the host and through a queue. Test: `tests/buffer`.
+//! set when it is idle, 14 for the host and through a queue.
+//!
+//! Rates: one beat in and one out in every cycle (two sources or more); 1.000 of both measured at 2, 4 and 8 ports.
+//!
+//! Cost (2 ports, 512 cells, yosys with abc9): 2,764 LUT4, 438 CCU2C, 2,318 registers, 136 16x4 LUT RAMs (in all 4,806 TRELLIS_COMB), 26
+//! DP16KD (16 of them data). Fmax 147 MHz (ECP5 -8, nextpnr, out of context, one seed). Test: `tests/buffer`.
 
 mod egress;
 mod fifo;
