@@ -1,27 +1,20 @@
-//! The LAG stage against plain formulas, and, behind the parser, against a kernel's choices.
+//! The LAG stage against plain formulas. Behind the parser, and against a kernel's choices: `lag_frames.rs`.
 
 #[path = "common/headers.rs"]
 mod headers;
 #[path = "common/lag_bench.rs"]
 mod lag_bench;
+#[path = "common/seed.rs"]
+mod seed;
 
-use headers::{Header, dissect, frame};
+use headers::Header;
 use lag_bench::{Bench, Group};
-use rand::{Rng, SeedableRng};
+use rand::Rng;
+use seed::rng;
 use smartnic_hdl::lag::{LATENCY, SPACING, lag};
 use smartnic_hdl::params::Params;
-use smartnic_hdl::parser::{self, HDR_FIELDS, parser};
-use smartnic_hdl::rtl::Module;
+use smartnic_hdl::parser::HDR_FIELDS;
 use smartnic_regs::lag as r;
-
-fn rng() -> rand_chacha::ChaCha8Rng {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(1);
-    println!("SEED={seed}");
-    rand_chacha::ChaCha8Rng::seed_from_u64(seed)
-}
 
 fn params(ports: u32, groups: u32) -> Params {
     Params {
@@ -322,175 +315,4 @@ fn reset_empties() {
         b.write(r::BUCKET_INDEX.addr, k | r::BUCKET_INDEX::GROUP.put(k & 1));
         assert_eq!(b.read(r::BUCKET.addr), 0);
     }
-}
-
-/// The parser with the LAG stage behind it.
-fn parser_and_lag(p: &Params) -> Module {
-    let m = Module::new("parser_and_lag");
-    m.sync();
-    let (parser, lag) = (m.inst("parser", &parser()), m.inst("lag", &lag(p)));
-    lag.drive_all("req_", |f| parser.port(&format!("hdr_{f}")));
-    parser.expose(|n| n.starts_with("byte_"));
-    lag.expose(|n| !n.starts_with("req_"));
-    m.output_of("asked", parser.port("hdr_valid"));
-    m
-}
-
-/// Sends a frame and waits for the answer about it; gives the member of each group, one-hot.
-fn send(b: &mut Bench, f: &[u8]) -> Vec<u64> {
-    let before = b.answers;
-    let mut asked = false;
-    for i in 0..f.len() + (parser::LATENCY + LATENCY) as usize {
-        b.dut.poke("byte_valid", (i < f.len()) as u64);
-        b.dut.poke("byte_data", *f.get(i).unwrap_or(&0) as u64);
-        b.dut.poke("byte_sof", (i == 0) as u64);
-        b.dut.poke("byte_eof", (i + 1 == f.len()) as u64);
-        b.tick();
-        if b.dut.peek("asked") == 1 {
-            b.expect(b.now(), dissect(f));
-            asked = true;
-        }
-        if b.answers > before && i >= f.len() {
-            break;
-        }
-    }
-    assert!(asked && b.answers == before + 1, "no answer for {f:02x?}");
-    b.last.clone()
-}
-
-fn parser_bench() -> Bench {
-    let p = params(8, 4);
-    let mut b = Bench::new(&parser_and_lag(&p), &p);
-    for n in ["reg_valid", "no_member", "pruned", "byte_valid", "byte_err"] {
-        b.dut.poke(n, 0);
-    }
-    b.clear();
-    b
-}
-
-/// Random frames of every kind through parser and stage.
-#[test]
-fn frames_to_members() {
-    let mut rng = rng();
-    let mut b = parser_bench();
-    b.link = 0xb7;
-    for g in 0..4 {
-        for k in 0..840 {
-            b.fill(g, k, Some(rng.random_range(0..8)));
-        }
-        let buckets = b.groups[g].buckets.clone();
-        let new = Group {
-            buckets,
-            enable: true,
-            backup: false,
-            policy: [0, 1, 2, 5][g],
-            ..group(&mut rng, 8)
-        };
-        b.configure(g, new);
-    }
-    for _ in 0..1500 {
-        let f = frame(&mut rng);
-        if f.len() >= parser::MIN_FRAME as usize {
-            send(&mut b, &f);
-        }
-    }
-}
-
-/// Kinds of the data file whose inner headers encap2+3 and encap3+4 look at, or that they treat in a way of their own: not
-/// yet as the kernel does.
-const ENCAP_DIFFERS: &[&str] = &[
-    "ipv4-icmp-error-udp",
-    "ipv4-icmp-error-tcp",
-    "ipv4-icmp-error-icmp",
-    "ipv6-icmp-error",
-    "ipv6-hop-by-hop-udp",
-    "ipv6-fragment-udp",
-    "vlan-arp",
-    "stag-vlan-ipv4-tcp",
-    "vlan-vlan-ipv6-udp",
-    "arp",
-    "rarp",
-    "mpls-ipv4",
-    "ipv4-in-ipv4",
-    "ipv6-in-ipv4",
-    "ipv4-in-ipv6",
-    "ipv6-in-ipv6",
-    "ipv6-hop-by-hop-ipv4",
-    "gre-ipv4",
-    "gre-options-ipv6",
-    "gre-ethernet",
-    "pppoe-ipv4",
-    "pppoe-ipv6",
-];
-
-/// Every choice of the captured kernel, for the policies that are Linux's bit for bit; for the two others, of the
-/// kinds of frame that they share.
-#[test]
-fn as_the_kernel_chose() {
-    let file = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/data/lag-vectors.json"
-    );
-    let text = std::fs::read_to_string(file).expect("tests/data/lag-vectors.json");
-    let data: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let frames: Vec<(String, Vec<u8>)> = data["frames"]
-        .as_array()
-        .expect("frames")
-        .iter()
-        .map(|f| {
-            let hex = f["frame"].as_str().expect("hexadecimal");
-            let byte = |i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hexadecimal");
-            let bytes = (0..hex.len()).step_by(2).map(byte).collect();
-            (f["kind"].as_str().expect("a kind").into(), bytes)
-        })
-        .collect();
-    let mut b = parser_bench();
-    b.link = 0xff;
-    let rounds = [
-        [
-            ("layer2", 0),
-            ("layer2+3", 2),
-            ("layer3+4", 1),
-            ("vlan+srcmac", 5),
-        ],
-        [
-            ("encap2+3", 3),
-            ("encap3+4", 4),
-            ("layer2", 0),
-            ("layer2+3", 2),
-        ],
-    ];
-    let mut checked = 0;
-    for slaves in [2, 3, 5] {
-        for g in 0..4 {
-            for k in 0..840 {
-                b.fill(g, k, Some((k % slaves) as u32));
-            }
-        }
-        for policies in rounds {
-            for (g, (_, policy)) in policies.iter().enumerate() {
-                let new = Group {
-                    policy: *policy,
-                    enable: true,
-                    distributing: (1 << slaves) - 1,
-                    ..b.groups[g].clone()
-                };
-                b.configure(g, new);
-            }
-            for (i, (kind, bytes)) in frames.iter().enumerate() {
-                let got = send(&mut b, bytes);
-                for (g, (name, _)) in policies.iter().enumerate() {
-                    if name.starts_with("encap") && ENCAP_DIFFERS.contains(&kind.as_str()) {
-                        continue;
-                    }
-                    let choices = data["choices"][name][slaves.to_string()].as_str();
-                    let choice = choices.expect("choices").as_bytes()[i] - b'0';
-                    assert_eq!(got[g], 1 << choice, "{kind} {name} {slaves} {bytes:02x?}");
-                    checked += 1;
-                }
-            }
-        }
-    }
-    println!("{checked} choices");
-    assert!(checked > 20_000);
 }

@@ -2,23 +2,17 @@
 
 #[path = "common/headers.rs"]
 mod headers;
+#[path = "common/seed.rs"]
+mod seed;
 
 use headers::{Header, dissect, frame};
 use std::collections::VecDeque;
 
-use rand::{Rng, SeedableRng};
+use rand::Rng;
+use seed::rng;
 use smartnic_hdl::parser::{HDR_FIELDS, LATENCY, MIN_FRAME, parser};
 use smartnic_hdl::rtl::design;
 use smartnic_verilated::{Model, Options, OutputId};
-
-fn rng() -> rand_chacha::ChaCha8Rng {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(1);
-    println!("SEED={seed}");
-    rand_chacha::ChaCha8Rng::seed_from_u64(seed)
-}
 
 /// Ports that are read in every cycle.
 struct Outputs {

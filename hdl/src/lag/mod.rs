@@ -28,7 +28,7 @@
 //! answered as if no bucket were filled, and writes to BUCKET are lost.
 //!
 //! **Cost** (4 ports, 4 groups): 920 LUT4, 640 FF, two block RAMs, of which the second answers reads of BUCKET; 186 to 216
-//! MHz on its own (LFE5UM5G-45F-8). **Test:** `tests/lag.rs`.
+//! MHz on its own (LFE5UM5G-45F-8). **Tests:** `tests/lag.rs`, `tests/lag_frames.rs`.
 
 mod hash;
 mod member;

@@ -1,5 +1,6 @@
 //! Random frames with every kind of header, and an independent reading of them by Linux's rules
 //! (`bond_flow_dissect` and `skb_flow_get_ports` of 6.12): plain offsets into a slice.
+#![allow(dead_code)] // each test uses its part
 
 use rand::Rng;
 use rand::seq::IndexedRandom;

@@ -1,5 +1,6 @@
 //! A bench around the LAG stage, and a plain model of it: the formulas of Linux's `bond_xmit_hash`, `%`, and a
 //! search through a list.
+#![allow(dead_code)] // each test uses its part
 
 use crate::headers::Header;
 use smartnic_hdl::lag::LATENCY;
