@@ -140,7 +140,7 @@ impl World {
         }
         let key = self.any_key();
         self.f.lookup = self.rng.random_bool(0.9).then_some(key);
-        let burst = now / 2048 % 3 == 0;
+        let burst = (now / 2048).is_multiple_of(3);
         if self.tokens > 0 && (burst || self.rng.random_bool(0.05)) {
             let key = self.any_key();
             let known = self.t.station(key).last().map(|e| e.dest);

@@ -1,8 +1,8 @@
 //! What the engine does in idle time: which entry of the CAM to place next, and the sweeps.
 
 use super::control::{Answers, Control};
+use super::core::Core;
 use super::decide::Decision;
-use super::engine::Core;
 use super::op;
 use crate::rtl::{E, lit, mux};
 
@@ -50,7 +50,7 @@ pub(super) fn relocation(
 pub(super) fn sweeping(c: &Core, ctl: &Control, a: &Answers) -> E {
     let (m, w) = (&c.m, &c.sweep);
     let due = m.reg("age_waits", 1, 0);
-    let step = m.named("sweep_step", c.at(super::engine::C5) & c.w.op.eq(op::SWEEP));
+    let step = m.named("sweep_step", c.at(super::core::C5) & c.w.op.eq(op::SWEEP));
     let end = m.named("sweep_end", &step & &w.last);
     m.process(|p| {
         p.set(&a.flush_done, false);

@@ -1,7 +1,7 @@
 //! The last steps of an operation: what was found (C4), and what follows from it (C5).
 
 use super::control::{Answers, Control};
-use super::engine::{C5, Core};
+use super::core::{C5, Core};
 use super::fifo::{Fifo, fifo};
 use super::*;
 use crate::rtl::{E, all_of, any_of, cat, lit, mux};

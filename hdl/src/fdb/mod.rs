@@ -31,11 +31,13 @@
 mod background;
 mod cam;
 mod control;
+mod core;
 mod decide;
 mod engine;
 mod fifo;
 mod hash;
 mod lookup;
+mod prepare;
 
 use crate::params::Params;
 use crate::rtl::{E, Module, bits_for, mux, ram};

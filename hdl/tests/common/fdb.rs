@@ -267,10 +267,9 @@ impl Fdb {
 
     /// Both keys (72 bits each of `keys`).
     pub fn set_hash_keys(&mut self, keys: [u128; 2]) {
-        for t in 0..2 {
+        for (t, key) in (0..).zip(keys) {
             for w in 0..3 {
-                let word = (keys[t] >> (32 * w)) as u32;
-                self.write(map::HASH_KEY.at(4 * t as u32 + w), word);
+                self.write(map::HASH_KEY.at(4 * t + w), (key >> (32 * w)) as u32);
             }
         }
     }

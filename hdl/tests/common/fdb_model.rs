@@ -25,7 +25,6 @@ fn moves(k: u32) -> bool {
 }
 
 /// One key.
-#[derive(Default)]
 pub struct Station {
     /// What a lookup may give: in order, and never back to an earlier one.
     states: VecDeque<Option<Entry>>,
@@ -37,13 +36,18 @@ pub struct Station {
     pub aged_by: Option<u64>,
 }
 
-impl Station {
-    fn new() -> Station {
+impl Default for Station {
+    fn default() -> Station {
         Station {
             states: VecDeque::from([None]),
-            ..Station::default()
+            due: VecDeque::new(),
+            events: VecDeque::new(),
+            aged_by: None,
         }
     }
+}
+
+impl Station {
     /// The state when everything asked for is done.
     pub fn last(&self) -> Option<Entry> {
         *self.states.back().expect("never empty")
@@ -99,7 +103,7 @@ impl Table {
     }
 
     pub fn station(&mut self, key: u64) -> &mut Station {
-        self.stations.entry(key).or_insert_with(Station::new)
+        self.stations.entry(key).or_default()
     }
 
     /// Lowest and highest age that an entry may have now.
