@@ -2,13 +2,14 @@
 
 use crate::params::Params;
 use crate::rtl::Module;
-use crate::{buffer, control, forward, lag, mac, parser, pcie, stats};
+use crate::{buffer, control, forward, host, lag, mac, parser, pcie, stats};
 
 /// Names of all blocks.
 pub const NAMES: &[&str] = &[
     "fdb",
     "forward",
     "global_regs",
+    "host_port",
     "lag",
     "mac",
     "parser",
@@ -25,6 +26,7 @@ pub fn build(name: &str, p: &Params) -> Option<Module> {
         "fdb" => crate::fdb::fdb(p),
         "forward" => forward::forward(p),
         "global_regs" => control::global(p),
+        "host_port" => host::host_port(p),
         "lag" => lag::lag(p),
         "parser" => parser::parser(),
         "pcie_endpoint_core" => pcie::pcie_endpoint_core(p),

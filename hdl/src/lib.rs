@@ -7,6 +7,7 @@ pub mod cdc;
 pub mod control;
 pub mod fdb;
 pub mod forward;
+pub mod host;
 pub mod lag;
 pub mod mac;
 pub mod meta;

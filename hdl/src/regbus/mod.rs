@@ -172,6 +172,35 @@ impl RegFile {
         (self.written(reg, index, &sel), self.wdata.clone())
     }
 
+    /// A whole array whose state the block keeps itself, for example in a LUT RAM: `value` gives what is read at the index that the
+    /// address names (`bits` wide; indices beyond the array's count must read as zero). Gives the write pulse, the index and
+    /// the written value. The stride must be a power of two, and the register must lie in the first stride of its page.
+    pub fn array(&mut self, reg: &Reg, bits: u32, value: impl FnOnce(&E) -> E) -> (E, E, E) {
+        let off = reg.addr - self.page.base;
+        assert!(
+            reg.stride.is_power_of_two() && off < reg.stride && reg.count <= 1 << bits,
+            "{}: stride {}, offset {off}, count {} do not decode as an array",
+            reg.name,
+            reg.stride,
+            reg.count
+        );
+        let low = reg.stride.trailing_zeros();
+        let top = low + bits;
+        let index = self.addr.slice(low, bits);
+        let place = self.addr.slice(2, low - 2).eq((off / 4) as u64);
+        let sel = place & self.addr.slice(top, 12 - top).is_zero();
+        self.known.push((reg.name.into(), 0));
+        let v = value(&index);
+        if reg.access != Access::Wo {
+            self.readable(&sel, &v);
+        }
+        let hit = sel & &self.strobe & &self.write;
+        let hit = self
+            .m
+            .named(&format!("wr_{}", reg.name.to_lowercase()), hit);
+        (hit, index, self.wdata.clone())
+    }
+
     /// Sticky bits (access `W1c`): set by `set` (up to 32 bits), cleared by writing ones; setting wins.
     pub fn w1c(&mut self, reg: &Reg, set: &E) -> E {
         assert_eq!(reg.access, Access::W1c, "{} is not W1c", reg.name);

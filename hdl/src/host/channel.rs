@@ -1,0 +1,59 @@
+//! Joins the writers onto the one DMA write channel, transfer by transfer.
+//!
+//! Received data comes first, then completions, then events: a completion's group and an event are short, and a frame takes at
+//! least as long to arrive as its completion takes to go. A register slice keeps a word that was offered as it is until it is taken.
+//! Half a beat a cycle: 4 Gb/s, what [`crate::pcie::write`] takes. Test: `tests/host.rs`.
+
+use crate::rtl::{E, Module, all_of, lit, mux, pick};
+
+/// Signals of a writer, and widths.
+pub(crate) const FIELDS: &[(&str, u32)] = &[
+    ("data", 64),
+    ("sop", 1),
+    ("eop", 1),
+    ("addr", 64),
+    ("len", 14),
+    ("irq", 1),
+];
+
+/// Three writers `w0_*` (highest) to `w2_*` onto `wr_*`.
+pub fn channel() -> Module {
+    let m = Module::new("host_channel");
+    m.sync();
+    let valid = m.output_reg("wr_valid", 1, 0);
+    let ready = m.input("wr_ready", 1);
+    let asks: Vec<E> = (0..3).map(|i| m.input(&format!("w{i}_valid"), 1)).collect();
+    let locked = m.reg("locked", 1, 0);
+    let owner = m.reg_nr("owner", 2);
+    let fresh = mux(&asks[0], lit(2, 0), mux(&asks[1], lit(2, 1), lit(2, 2)));
+    let chosen = m.named("chosen", mux(&locked, &owner, &fresh));
+    let free = m.named("free", !&valid);
+    let takes = m.named("takes", &free & pick(&chosen, &asks));
+    let mut values = vec![];
+    for (name, width) in FIELDS {
+        let from: Vec<E> = (0..3)
+            .map(|i| m.input(&format!("w{i}_{name}"), *width))
+            .collect();
+        let o = m.output_reg_nr(&format!("wr_{name}"), *width);
+        let v = m.named(&format!("chosen_{name}"), pick(&chosen, &from));
+        m.process(|p| p.if_(&takes, |p| p.set(&o, &v)));
+        values.push(v);
+    }
+    m.output_of("wr_keep", lit(8, 0xff));
+    m.process(|p| {
+        p.if_(&ready, |p| p.set(&valid, false));
+        p.if_(&takes, |p| {
+            p.set(&valid, true);
+            p.set(&locked, !&values[2]);
+            p.set(&owner, &chosen);
+        });
+    });
+    for i in 0..3u64 {
+        m.output_of(
+            &format!("w{i}_ready"),
+            all_of(&[free.clone(), chosen.eq(i)]),
+        );
+    }
+    m.output_of("idle", !&valid & !&locked);
+    m
+}

@@ -1,0 +1,193 @@
+//! The host port behind the endpoint core: receive, transmit, events, order on the bus, measured bytes on the link.
+
+#[path = "common/host_bench.rs"]
+mod host_bench;
+#[path = "common/root_complex.rs"]
+mod root_complex;
+
+use host_bench::{Host, In, MSI, Out};
+use rand::Rng;
+use smartnic_regs::host;
+use smartnic_regs::ring::completion as c;
+use std::collections::VecDeque;
+
+/// Cookie, length, status, and the frame that the switch gets.
+type Expected = (u32, u32, u32, Option<In>);
+
+fn receive(ports: u32) {
+    let mut h = Host::new(ports);
+    let mut r = h.ring(0, 4);
+    h.settle();
+    let mut posted: VecDeque<(u64, usize, u32)> = VecDeque::new();
+    let mut sent: VecDeque<Out> = VecDeque::new();
+    let mut next = 0u32;
+    let mut done = 0;
+    h.out_rate = 60;
+    while done < 150 {
+        // Buffers ahead of the frames: none may be lost.
+        while posted.len() < 16 {
+            let room = [64, 300, 1500, 2000, 0, 10_000][h.rc.rng.random_range(0..6)];
+            let addr = 0x2_0000_0000 + (next as u64 % 64) * 0x4000 + h.rc.rng.random_range(0..64);
+            h.submit(&mut r, addr, room as u32, 0xc000_0000 + next);
+            posted.push_back((addr, room, 0xc000_0000 + next));
+            next += 1;
+        }
+        h.ring_tail(&r);
+        h.settle();
+        for _ in 0..h.rc.rng.random_range(1..posted.len() + 1) {
+            let n = match h.rc.rng.random_range(0..10) {
+                0 => h.rc.rng.random_range(1500..9217),
+                1..=6 => h.rc.rng.random_range(14..130),
+                _ => h.rc.rng.random_range(60..1519),
+            };
+            let f = h.out_frame(n);
+            h.out.push_back(f.clone());
+            sent.push_back(f);
+        }
+        h.settle();
+        while let Some(f) = sent.pop_front() {
+            let (addr, room, cookie) = posted.pop_front().unwrap();
+            let Some(e) = h.completion(&mut r) else {
+                let state = (h.get(host::STATUS, 0), h.get(host::NO_BUFFER, 0));
+                panic!(
+                    "no completion for frame {done} of {} bytes: {state:x?}",
+                    f.data.len()
+                );
+            };
+            let n = room.min(f.data.len());
+            let cut = if n < f.data.len() {
+                c::TRUNCATED
+            } else {
+                c::OK
+            };
+            h.check_received(&e, &f, cookie, cut, n);
+            assert!(h.rc.load(addr, n) == f.data[..n], "data of frame {done}");
+            done += 1;
+        }
+        assert_eq!(h.completion(&mut r), None);
+        assert_eq!(h.rc.load32(r.head), r.seen, "head in memory");
+        h.set(host::CQ_HEAD, 0, r.seen & 0xffff);
+        order(&h, r.cq, r.head, 0);
+        h.clear();
+    }
+    assert_eq!(h.get(host::NO_BUFFER, 0), 0);
+    assert_eq!(h.get(host::STATUS, 0), (r.seen & 0xffff) << 16);
+    assert_eq!(h.get(host::DMA_STATUS, 0), 0);
+}
+
+/// Data, completion, head, interrupt: in this order on the bus for each write of completions.
+fn order(h: &Host, cq: u64, head: u64, vector: u64) {
+    let (mut data, mut wrote, mut heads) = (0, 0, 0u32);
+    for w in &h.rc.writes {
+        if w.addr >= cq && w.addr < cq + (32 << 15) {
+            wrote += w.data.len() / 32;
+            assert!(w.data.len().is_multiple_of(32));
+            // A frame's data (if it has any) came before.
+            assert!(data >= 0);
+        } else if w.addr == head {
+            heads = u32::from_le_bytes(w.data[..4].try_into().unwrap());
+            assert!(wrote > 0, "head without completion");
+        } else if w.addr == MSI + 4 * vector {
+            assert!(heads > 0, "interrupt without head");
+            wrote = 0;
+        } else {
+            data += 1;
+        }
+    }
+    assert_eq!(wrote, 0, "completions without an interrupt");
+}
+
+/// Frames of every kind of length to buffers of every size, byte by byte, entry by entry.
+#[test]
+fn receives() {
+    receive(2);
+}
+
+/// The same at 128 bits.
+#[test]
+fn receives_at_128_bits() {
+    receive(8);
+}
+
+/// Four transmit rings with random frames, direct and not, long and short, bad lengths and destinations.
+#[test]
+fn transmits() {
+    for ports in [2, 8] {
+        let mut h = Host::new(ports);
+        h.in_rate = 70;
+        let mut rings: Vec<_> = (4..8).map(|i| h.ring(i, 3)).collect();
+        h.settle();
+        let mut total = 0;
+        while total < 200 {
+            let mut expect: Vec<Vec<Expected>> = vec![vec![]; 4];
+            for (i, r) in rings.iter_mut().enumerate() {
+                for k in 0..h.rc.rng.random_range(0..9) {
+                    let n = match h.rc.rng.random_range(0..12) {
+                        0 => h.rc.rng.random_range(0..14),
+                        1 => h.rc.rng.random_range(9217..65536),
+                        2 => h.rc.rng.random_range(1500..9217),
+                        3..=8 => h.rc.rng.random_range(14..70),
+                        _ => h.rc.rng.random_range(60..1515),
+                    };
+                    let direct = (h.rc.rng.random_range(0..2) == 0)
+                        .then(|| (h.rc.rng.random_range(0..64), h.rc.rng.random_range(0..8)));
+                    let data = h.bytes(n as usize);
+                    let addr = 0x3_0000_0000
+                        + ((i as u64) << 28)
+                        + (k << 17)
+                        + h.rc.rng.random_range(0..64);
+                    if n <= 9216 {
+                        h.rc.store(addr, &data);
+                    }
+                    let cookie = h.rc.rng.random();
+                    h.submit(r, addr, Host::word2(n, direct, false), cookie);
+                    let live = direct.is_none_or(|(d, _)| d < ports || d == 0x10 || d == 0x12);
+                    let status = match n {
+                        14..=9216 if live => c::OK,
+                        14..=9216 => c::BAD_DEST,
+                        _ => c::BAD_LENGTH,
+                    };
+                    let frame = (status == c::OK).then_some(In {
+                        data,
+                        err: false,
+                        direct,
+                    });
+                    expect[i].push((cookie, n, status, frame));
+                    total += 1;
+                }
+                h.rc.write(0, host::SQ_TAIL.at(r.index).into(), &[r.tail.into()]);
+            }
+            h.settle();
+            for (i, r) in rings.iter_mut().enumerate() {
+                for (cookie, n, status, _) in &expect[i] {
+                    let Some(e) = h.completion(r) else {
+                        let state = (h.get(host::STATUS, r.index), r.seen, r.tail);
+                        panic!("no completion on ring {i}: {state:x?}");
+                    };
+                    let dw1 = c::LENGTH.put(*n) | c::STATUS.put(*status) | c::KIND.put(c::TRANSMIT);
+                    assert_eq!((e[0], e[1]), (*cookie, dw1), "ring {i}");
+                    assert!(e[6] == 7 && e[5] <= h.rc.now as u32, "timestamp");
+                }
+                assert_eq!(h.completion(r), None);
+                assert_eq!(h.rc.load32(r.head), r.seen);
+                h.set(host::CQ_HEAD, r.index, r.seen & 0xffff);
+            }
+            // Each ring's frames in its order.
+            let mut frames = std::mem::take(&mut h.frames);
+            for list in expect {
+                let mut wanted: VecDeque<In> = list.into_iter().filter_map(|x| x.3).collect();
+                frames.retain(|f| {
+                    let hit = wanted.front() == Some(f);
+                    if hit {
+                        wanted.pop_front();
+                    }
+                    !hit
+                });
+                assert!(wanted.is_empty(), "a frame is missing or changed");
+            }
+            assert!(frames.is_empty(), "frames that nobody sent");
+            h.clear();
+        }
+        assert_eq!(h.get(host::DMA_STATUS, 0), 0);
+    }
+}

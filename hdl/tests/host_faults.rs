@@ -1,0 +1,378 @@
+//! The host port against a host that means no good, faults of the link, resets, moderation and events.
+
+#[path = "common/host_bench.rs"]
+mod host_bench;
+#[path = "common/root_complex.rs"]
+mod root_complex;
+
+use host_bench::{Host, MSI};
+use rand::Rng;
+use root_complex::fault;
+use smartnic_regs::ring::completion as c;
+use smartnic_regs::values::{ring_error, vector};
+use smartnic_regs::{event, host};
+
+fn state(h: &mut Host, r: u32) -> (u32, u32) {
+    let s = h.get(host::STATUS, r);
+    (host::STATUS::STOPPED.get(s), host::STATUS::ERROR.get(s))
+}
+
+/// Frames without a buffer are dropped and counted, wait for buffers under way, and never block the switch.
+#[test]
+fn frames_without_buffers() {
+    let mut h = Host::new(2);
+    for _ in 0..5 {
+        let f = h.out_frame(100);
+        h.out.push_back(f);
+    }
+    h.settle();
+    assert_eq!(h.get(host::NO_BUFFER, 0), 5, "the ring is off");
+    let mut r = h.ring(0, 3);
+    h.settle();
+    let f = h.out_frame(100);
+    h.out.push_back(f);
+    h.settle();
+    assert_eq!(h.get(host::NO_BUFFER, 0), 6, "no submission");
+    // The doorbell rings just before the frame: it waits for the fetch.
+    h.submit(&mut r, 0x8_0000, 2000, 1);
+    h.rc.delay = 250..300;
+    h.ring_tail(&r);
+    (0..30).for_each(|_| h.step());
+    let f = h.out_frame(100);
+    h.out.push_back(f.clone());
+    h.settle();
+    let e = h.completion(&mut r).expect("it waited");
+    h.check_received(&e, &f, 1, c::OK, 100);
+    assert_eq!(h.get(host::NO_BUFFER, 0), 6);
+    // Completions that the host does not take: the queue of 8 fills, the rest is dropped.
+    for i in 0..7 {
+        h.submit(&mut r, 0x8_0000, 2000, i);
+    }
+    h.ring_tail(&r);
+    h.settle();
+    for i in 7..8 {
+        h.submit(&mut r, 0x8_0000, 2000, i);
+    }
+    h.ring_tail(&r);
+    h.settle();
+    for _ in 0..20 {
+        let f = h.out_frame(64);
+        h.out.push_back(f);
+    }
+    h.settle();
+    assert_eq!(h.get(host::NO_BUFFER, 0), 6 + 13);
+    // The link stands still in the middle of a frame: the switch goes on, the frame is counted.
+    h.set(host::CQ_HEAD, 0, 8);
+    h.settle();
+    h.rc.ready = 0;
+    let lost = h.offer_blindly(40);
+    h.rc.ready = 70;
+    h.settle();
+    assert!(
+        lost > 10,
+        "the switch's buffer was blocked: {lost} frames in 40,000 cycles"
+    );
+    while h.completion(&mut r).is_some() {}
+    assert_eq!(state(&mut h, 0), (0, 0));
+}
+
+/// Reads of submissions and of data that fail stop the ring; disabling and enabling it recovers.
+#[test]
+fn faults_stop_and_recover() {
+    let mut h = Host::new(2);
+    h.set(host::READ_TIMEOUT, 0, 2000);
+    h.rc.late = 5000;
+    for kind in [
+        fault::UR,
+        fault::CA,
+        fault::SILENT,
+        fault::POISON,
+        fault::LATE,
+    ] {
+        let mut r = h.ring(5, 3);
+        h.settle();
+        h.clear();
+        // A frame whose data cannot be read, between good ones.
+        for i in 0..3u64 {
+            let data = h.bytes(600);
+            let addr = 0x4_0000 + i * 0x1000 + if i == 1 { kind } else { 0 };
+            h.rc.store(addr, &data);
+            h.submit(&mut r, addr, Host::word2(600, None, true), i as u32);
+        }
+        h.ring_tail(&r);
+        h.settle();
+        let e: Vec<_> = (0..3).map_while(|_| h.completion(&mut r)).collect();
+        let status: Vec<u32> = e.iter().map(|e| c::STATUS.get(e[1])).collect();
+        assert_eq!(status[..2], [c::OK, c::DMA_ERROR], "{kind:x}");
+        assert!(
+            !h.frames[0].err
+                && h.frames
+                    .iter()
+                    .skip(1)
+                    .all(|f| !f.err || f.data.len() < 600)
+        );
+        assert_eq!(state(&mut h, 5), (1, ring_error::DATA));
+        assert!(h.interrupts(vector::ERROR.into()) > 0);
+        h.set(host::CONTROL, 5, 0);
+        assert_eq!(state(&mut h, 5), (0, 0));
+        // Submissions that cannot be read.
+        let mut r = h.ring(5, 3);
+        h.set(host::SQ_HI, 5, (r.sq >> 32 | kind >> 32) as u32);
+        h.clear();
+        h.submit(&mut r, 0x4_0000, Host::word2(100, None, false), 0);
+        h.ring_tail(&r);
+        h.settle();
+        assert_eq!(state(&mut h, 5), (1, ring_error::SUBMISSION));
+        assert!(h.interrupts(vector::ERROR.into()) > 0);
+        h.set(host::CONTROL, 5, 0);
+        h.clear();
+        // And it works again.
+        let mut r = h.ring(5, 3);
+        let data = h.bytes(90);
+        h.rc.store(0x4_0000, &data);
+        h.submit(&mut r, 0x4_0000, Host::word2(90, None, false), 77);
+        h.ring_tail(&r);
+        h.settle();
+        assert_eq!(h.completion(&mut r).expect("recovered")[0], 77);
+        assert_eq!(h.frames[0].data, data);
+        h.set(host::CONTROL, 5, 0);
+        h.settle();
+        h.clear();
+    }
+    assert_ne!(h.get(host::DMA_STATUS, 0) & 0b1_1001, 0);
+    h.set(host::DMA_STATUS, 0, 0x1f);
+    assert_eq!(h.get(host::DMA_STATUS, 0), 0);
+}
+
+/// Random writes to every ring register; afterwards a ring works as if nothing had been.
+#[test]
+fn hostile_host() {
+    let mut h = Host::new(2);
+    h.set(host::READ_TIMEOUT, 0, 500);
+    for round in 0..6 {
+        for _ in 0..250 {
+            let ring = h.rc.rng.random_range(0..8);
+            let regs = [
+                host::CONTROL,
+                host::SQ_TAIL,
+                host::CQ_HEAD,
+                host::SQ_LO,
+                host::MODERATION,
+                host::HEAD_LO,
+                host::CONTROL,
+                host::SQ_TAIL,
+            ];
+            let reg = regs[h.rc.rng.random_range(0..regs.len())];
+            let wild: u32 = h.rc.rng.random();
+            let value = match h.rc.rng.random_range(0..3) {
+                0 => wild,
+                1 => 1 | (wild & 0xf) << 8,
+                _ => wild & 0xf,
+            };
+            h.set(reg, ring, value);
+            if h.rc.rng.random_range(0..3) == 0 {
+                let n = h.rc.rng.random_range(14..300);
+                let f = h.out_frame(n);
+                h.out.push_back(f);
+            }
+            (0..40).for_each(|_| h.step());
+        }
+        h.run("the switch is not blocked", |h| h.out.is_empty());
+        for i in 0..8 {
+            h.set(host::CONTROL, i, 0);
+            h.set(host::MODERATION, i, 0);
+        }
+        h.settle();
+        h.clear();
+        let mut t = h.ring(4, 2);
+        let mut r = h.ring(0, 2);
+        let data = h.bytes(61);
+        h.rc.store(0x4_0001, &data);
+        h.submit(
+            &mut t,
+            0x4_0001,
+            Host::word2(61, Some((1, 3)), false),
+            round,
+        );
+        h.submit(&mut r, 0x5_0001, 100, round);
+        h.ring_tail(&t);
+        h.ring_tail(&r);
+        h.settle();
+        assert_eq!(h.frames.len(), 1, "round {round}");
+        assert_eq!(
+            (&h.frames[0].data, h.frames[0].direct),
+            (&data, Some((1, 3)))
+        );
+        let f = h.out_frame(80);
+        h.out.push_back(f.clone());
+        h.settle();
+        let e = h.completion(&mut r).expect("a frame");
+        h.check_received(&e, &f, round, c::OK, 80);
+        assert_eq!(h.completion(&mut t).expect("a frame")[0], round);
+    }
+    // Named errors.
+    for (log2, tail, code) in [
+        (1, 1, ring_error::SIZE),
+        (0, 1, ring_error::SIZE),
+        (3, 9, ring_error::DOORBELL),
+        (3, 0xffff, ring_error::DOORBELL),
+    ] {
+        h.set(host::CONTROL, 2, 0);
+        h.set(host::CONTROL, 2, 1 | log2 << 8);
+        h.set(host::SQ_TAIL, 2, tail);
+        h.settle();
+        assert_eq!(state(&mut h, 2), (1, code), "size {log2}, tail {tail}");
+    }
+}
+
+/// A function-level reset in the middle of traffic; no frame to the switch stays open, and all works again.
+#[test]
+fn function_level_reset() {
+    let mut h = Host::new(2);
+    for round in 0..25 {
+        let mut t = h.ring(4 + round % 4, 4);
+        let mut r = h.ring(0, 4);
+        for i in 0..12u64 {
+            let n = h.rc.rng.random_range(14..1500);
+            h.submit(
+                &mut t,
+                0x4_0000 + i * 2048,
+                Host::word2(n, None, false),
+                i as u32,
+            );
+            h.submit(&mut r, 0x8_0000 + i * 2048, 2000, i as u32);
+            let f = h.out_frame(n as usize);
+            h.out.push_back(f);
+        }
+        h.ring_tail(&t);
+        h.ring_tail(&r);
+        for _ in 0..h.rc.rng.random_range(100..5000) {
+            h.step();
+        }
+        h.flr = true;
+        if round % 2 == 0 {
+            h.settle();
+        }
+        for _ in 0..3 {
+            h.step();
+        }
+        h.vectors();
+        h.settle();
+        for i in 0..8 {
+            assert_eq!(h.get(host::CONTROL, i), 0);
+            assert_eq!(h.get(host::SQ_LO, i), 0);
+        }
+        h.clear();
+        let mut t = h.ring(4, 3);
+        let mut r = h.ring(0, 3);
+        let data = h.bytes(200);
+        h.rc.store(0x4_0000, &data);
+        h.submit(&mut t, 0x4_0000, Host::word2(200, None, false), 9);
+        h.submit(&mut r, 0x8_0000, 2000, 8);
+        h.ring_tail(&t);
+        h.ring_tail(&r);
+        h.settle();
+        let f = h.out_frame(60);
+        h.out.push_back(f.clone());
+        h.settle();
+        assert_eq!(h.completion(&mut t).expect("sent")[0], 9);
+        let e = h.completion(&mut r).expect("received");
+        h.check_received(&e, &f, 8, c::OK, 60);
+        assert_eq!(h.frames.len(), 1);
+        assert_eq!(h.frames[0].data, data);
+        assert_eq!(
+            h.get(host::DMA_STATUS, 0),
+            0,
+            "late completions are swallowed"
+        );
+        for i in 0..8 {
+            h.set(host::CONTROL, i, 0);
+        }
+        h.settle();
+    }
+}
+
+/// Interrupts wait for COUNT completions or TIME; URGENT does not wait.
+#[test]
+fn moderation() {
+    let mut h = Host::new(2);
+    let mut t = h.ring(4, 6);
+    h.set(host::MODERATION, 4, 8 | 100 << 16);
+    h.settle();
+    let mut send = |h: &mut Host, n: u32, urgent: bool| {
+        h.clear();
+        for i in 0..n {
+            h.submit(
+                &mut t,
+                0x4_0000,
+                Host::word2(60, None, urgent && i + 1 == n),
+                i,
+            );
+        }
+        h.ring_tail(&t);
+        let start = h.rc.now;
+        h.settle();
+        let done = t.tail as u32;
+        h.set(host::CQ_HEAD, 4, done);
+        let at = h.rc.writes.iter().find(|w| w.addr == MSI + 16);
+        (h.interrupts(4), at.expect("an interrupt").cycle - start)
+    };
+    let (count, after) = send(&mut h, 3, false);
+    assert_eq!(count, 1);
+    assert!(
+        (6400..8000).contains(&after),
+        "TIME is 6,400 cycles: {after}"
+    );
+    let (count, after) = send(&mut h, 3, true);
+    assert!(count == 1 && after < 1500, "urgent: {after}");
+    let (count, after) = send(&mut h, 16, false);
+    assert!(count == 2 && after < 4000, "COUNT: {count} after {after}");
+}
+
+/// Events: every entry, the interrupt, a full ring, a ring that is off, link changes.
+#[test]
+fn events() {
+    let mut h = Host::new(2);
+    let base = 0x9_0000_0080;
+    let event = |h: &mut Host| {
+        let mut x = |n: u64| h.rc.rng.random_range(0..n);
+        (x(256) as u32, x(1 << 60), x(64) as u32, x(64) as u32)
+    };
+    let e = event(&mut h);
+    h.events.push_back(e);
+    h.settle();
+    assert_eq!(h.get(event::LOST, 0), 1, "off");
+    h.event_ring(base, 4);
+    h.settle();
+    let mut seen = 0;
+    for round in 0..20 {
+        h.clear();
+        let n = h.rc.rng.random_range(1..16);
+        let list: Vec<_> = (0..n).map(|_| event(&mut h)).collect();
+        h.events.extend(list.iter().copied());
+        h.settle();
+        for e in &list {
+            assert_eq!(h.event_entry(base, seen, 4), Some(*e), "round {round}");
+            seen += 1;
+        }
+        assert_eq!(h.event_entry(base, seen, 4), None);
+        assert!(h.interrupts(8) >= 1);
+        assert_eq!(
+            h.rc.writes.last().unwrap().addr,
+            MSI + 32,
+            "the interrupt is last"
+        );
+        h.set(event::HEAD, 0, seen & 0xffff);
+        h.settle();
+    }
+    for _ in 0..20 {
+        let e = event(&mut h);
+        h.events.push_back(e);
+    }
+    h.settle();
+    assert_eq!(h.get(event::LOST, 0), 1 + 4, "16 fit");
+    h.clear();
+    h.link_changed = true;
+    h.settle();
+    assert_eq!(h.interrupts(8), 1);
+}
