@@ -10,11 +10,11 @@
 //! rewritten when a period ends: a sweep takes out what is at age 0, then the epoch advances.
 //!
 //! **Engine.** Everything that changes an entry is done by one serial engine, 6 cycles an operation (read both buckets, compare,
-//! decide, write). Software and learning take turns; relocation and sweeps get what is left, and at least every fourth
+//! decide, write; 5 for each further move of a chain). Software and learning take turns; relocation and sweeps get what is left, and at least every fourth
 //! turn. An operation is atomic for lookups: each sees all of it or nothing, whether the entry stands in the tables or in the CAM (`cam.rs`), so an
 //! entry on the move is neither missed nor seen twice.
 //!
-//! **Sweeps** (ageing, flush) visit one slot an operation: (entries + CAM) * 6 cycles, 0.4 ms at 8,192 entries. An entry that relocation
+//! **Sweeps** (ageing, flush) visit one slot an operation: (entries + CAM) * 6 cycles, 0.4 ms at 8,192 entries, on an engine that is idle otherwise. An entry that relocation
 //! would carry past the sweep is dropped on the way if the sweep would have taken it.
 //!
 //! **Protocol.** `lookup_*` may be set in every cycle; the answer comes [`LATENCY`] cycles later; `found_dest`, `found_kind` and `found_age` mean something only with
@@ -26,7 +26,14 @@
 //! A learned entry (insert or move) is DYNAMIC: learning takes an EXTERN entry over when its station moves, as Linux's bridge does.
 //! UNKNOWN_SOURCE and REFUSED are reported whatever CONTROL says.
 //!
-//! **Tests:** `tests/fdb*.rs`.
+//! **Figures** (random keys, 32 in the CAM): 98 % of 8,192 entries before the first refusal at an unhurried pace; a new source every 21 cycles
+//! is learned to 90 % without a loss. A learn request takes effect for lookups made 10 cycles later if the engine is idle.
+//!
+//! **Cost** (8,192 entries, CAM 32, ECP5, yosys): 9,143 LUT4, 6,193 FF, 32 DP16KD (4 a way). Of the LUTs 2,900 are the CAM's
+//! two sets of comparators, 1,700 the three hashes, 900 the comparators of the ways.
+//!
+//! **Tests:** `tests/fdb.rs` (operations), `fdb_fill.rs` (fill, line rate, overruns, hashes), `fdb_sweep.rs` (ageing, flush, reset),
+//! `fdb_random.rs` (everything at once).
 
 mod background;
 mod cam;
