@@ -45,29 +45,38 @@ pub fn build() -> Result<Programs> {
     // A card with nothing plugged in has nothing to do and ends; what it leaves is the compiled
     // model. That takes minutes the first time, and no time at all afterwards.
     println!("the hardware's model (minutes when it has changed, else at once) ...");
-    let mut model = command(&programs.sim);
-    model
-        .arg("--drain")
-        .arg("--wave")
-        .arg(outputs()?.join("build.fst"));
-    capture(&mut model, minutes(20))?;
+    let plain = command(&programs.sim);
+    let mut traced = command(&programs.sim);
+    traced.arg("--wave").arg(outputs("")?.join("build.fst"));
+    for mut model in [plain, traced] {
+        capture(model.arg("--drain"), minutes(20))?;
+    }
     Ok(programs)
 }
 
-/// Where captures, wave and logs go.
-fn outputs() -> Result<PathBuf> {
-    let folder = paths::target().join("demo");
+/// Where captures and logs of the run of this name go.
+fn outputs(name: &str) -> Result<PathBuf> {
+    let folder = paths::target().join("demo").join(name);
     fs::create_dir_all(&folder)?;
     Ok(folder)
 }
 
-/// Where a card and its daemon run: namespaces as root, nowhere special otherwise.
+/// The wave's file, in the folder of its run.
+pub const WAVE: &str = "card.fst";
+
+/// How a card and its daemon run.
 #[derive(Clone, Copy)]
-pub struct Places<'a> {
-    /// The simulator's, where the far ends of the cables are.
+pub struct Run<'a> {
+    /// Names the folder of what the run leaves.
+    pub name: &'a str,
+    /// For sockets.
+    pub scratch: &'a Path,
+    /// The simulator's namespace, where the far ends of the cables are; none: nowhere special.
     pub card: Option<&'a Namespace>,
-    /// The daemon's, where its TAP is.
+    /// The daemon's, where its TAP is; none: nowhere special, and no TAP.
     pub host: Option<&'a Namespace>,
+    /// Whether to write a wave, which makes the simulation slower.
+    pub wave: bool,
 }
 
 /// A folder that goes away with the value: sockets, whose paths must be short.
@@ -107,32 +116,29 @@ pub struct Card {
 
 impl Card {
     /// Starts the simulator with these things plugged into its ports, and the daemon on it.
-    pub fn start(
-        programs: &Programs,
-        places: Places,
-        ports: &[String],
-        scratch: &Path,
-    ) -> Result<Self> {
-        let outputs = outputs()?;
-        let (device, control) = (scratch.join("card.sock"), scratch.join("ctl.sock"));
-        let mut sim = at(places.card, &programs.sim);
+    pub fn start(programs: &Programs, run: &Run, ports: &[String]) -> Result<Self> {
+        let outputs = outputs(run.name)?;
+        let (device, control) = (run.scratch.join("card.sock"), run.scratch.join("ctl.sock"));
+        let mut sim = at(run.card, &programs.sim);
         sim.arg("--socket")
             .arg(&device)
             .arg("--capture")
             .arg(&outputs);
-        sim.arg("--wave").arg(outputs.join("card.fst"));
+        if run.wave {
+            sim.arg("--wave").arg(outputs.join(WAVE));
+        }
         for (number, spec) in (1..).zip(ports) {
             sim.args(["--port", &format!("{number}={spec}")]);
         }
         let log = outputs.join("smartnic-sim.log");
         let mut sim = spawn(&mut sim, &log)?;
         serves(&mut sim, &device, &log)?;
-        let mut daemon = at(places.host, &programs.daemon);
+        let mut daemon = at(run.host, &programs.daemon);
         daemon
             .arg("--device")
             .arg(format!("vfio-user:{}", device.display()));
         daemon.arg("--control").arg(&control);
-        if places.host.is_some() {
+        if run.host.is_some() {
             daemon.arg("--tap");
         }
         let log = outputs.join("smartnicd.log");
@@ -159,12 +165,12 @@ impl Card {
     }
 
     /// The bridge over port 1, port 2 and the LAG of ports 3 and 4, as a user types it.
-    pub fn make_bridge(&self, broken: Option<Break>) -> Result<()> {
+    pub fn make_bridge(&self, broken: Option<Break>, show: bool) -> Result<()> {
         let mut lines = vec![
             format!("link add {BRIDGE} type bridge"),
             format!("link add {LAG} type lag mode balance-xor xmit_hash_policy layer3+4"),
         ];
-        lines.extend(["port3", "port4"].map(|port| format!("link set {port} master {LAG} up")));
+        lines.extend(["port3", "port4"].map(|port| format!("link set {port} master {LAG}")));
         lines.extend(
             ["port1", "port2", LAG].map(|link| format!("link set {link} master {BRIDGE} up")),
         );
@@ -173,7 +179,9 @@ impl Card {
             lines.push("dev set forward off".to_owned());
         }
         for line in lines {
-            println!("$ smartnic-ctl {line}");
+            if show {
+                println!("$ smartnic-ctl {line}");
+            }
             self.ctl(&line.split_whitespace().collect::<Vec<_>>())?;
         }
         Ok(())

@@ -76,15 +76,16 @@ pub fn lag(outputs: &Path, to: Ipv4Addr) -> Result<()> {
     Ok(())
 }
 
-/// Says where captures, wave and logs lie.
+/// Says where captures and logs lie.
 pub fn files(outputs: &Path) {
-    println!("\ncaptures  {}", outputs.join("port1.pcapng").display());
-    println!("          ... port4.pcapng (open with wireshark)");
     println!(
-        "wave      {} (open with gtkwave or surfer)",
-        outputs.join("card.fst").display()
+        "\ncaptures  {} to 4 (open with wireshark)",
+        capture_of(outputs, 1).display()
     );
-    println!("logs      {}", outputs.join("smartnicd.log").display());
+    println!(
+        "logs      {} and smartnicd.log",
+        outputs.join("smartnic-sim.log").display()
+    );
 }
 
 #[cfg(test)]
