@@ -96,7 +96,7 @@ pub(super) fn encode(onehot: &[E], bits: u32) -> E {
     crate::rtl::cat(&parts)
 }
 
-/// The lowest clear bit of `used`: whether there is one, and its number (both registered).
+/// The lowest clear bit of `used`: whether there is one (one cycle later), and its number (two cycles later).
 pub(super) fn lowest_free(m: &Module, used: &E, bits: u32) -> (E, E) {
     let n = used.width();
     let onehot: Vec<E> = (0..n)
@@ -104,6 +104,8 @@ pub(super) fn lowest_free(m: &Module, used: &E, bits: u32) -> (E, E) {
             0 => !used.bit(0),
             _ => !used.bit(i) & used.slice(0, i).all(),
         })
+        .enumerate()
+        .map(|(i, e)| m.delay(&format!("cam_lowest{i}"), &e))
         .collect();
     (
         m.delay("cam_has_free", &!used.all()),

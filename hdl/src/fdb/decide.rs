@@ -63,9 +63,11 @@ struct Entry {
     ways: E,
     room: E,
     cam_index: E,
+    /// The sweep takes what the slot holds.
+    doomed: E,
 }
 
-fn entry(c: &Core, f: &Found) -> Entry {
+fn entry(c: &Core, ctl: &Control, f: &Found) -> Entry {
     let (m, w) = (&c.m, &c.w);
     let e = Entry {
         hit: m.reg_nr("x_hit", 1),
@@ -74,7 +76,14 @@ fn entry(c: &Core, f: &Found) -> Entry {
         ways: m.reg_nr("x_ways", 8),
         room: m.reg_nr("x_room", 1),
         cam_index: m.reg_nr("x_cam_index", c.s.cam_bits),
+        doomed: m.reg_nr("x_doomed", 1),
     };
+    let in_slot = mux(
+        &w.in_cam,
+        cat(&[w.data.clone(), w.key.clone()]),
+        &f.displaced,
+    );
+    let in_slot = m.named("in_slot", in_slot);
     let slot_data = f.displaced.slice(KEY_BITS, DATA_BITS);
     let slot_hit = mux(
         &w.in_cam,
@@ -87,6 +96,7 @@ fn entry(c: &Core, f: &Found) -> Entry {
     m.process(|p| {
         p.if_(c.at(C5 - 1), |p| {
             p.set(&e.room, &room);
+            p.set(&e.doomed, doomed(c, ctl, &in_slot));
             p.if_(&f.key_op, |p| {
                 p.set(&e.hit, &f.table | &f.cam);
                 p.set(&e.in_cam, &f.cam);
@@ -110,13 +120,14 @@ fn entry(c: &Core, f: &Found) -> Entry {
 }
 
 /// Whether the sweep that is under way takes this entry.
-fn doomed(c: &Core, ctl: &Control, data: &E) -> E {
+fn doomed(c: &Core, ctl: &Control, word: &E) -> E {
+    let data = word.slice(KEY_BITS, DATA_BITS);
     let (kind, stamp) = (data.slice(6, 4), data.slice(10, 2));
     let expired = ages(&kind) & stamp.eq(&c.epoch + 1);
     let mask = |i: u32, ok: E| !ctl.flush_mask.bit(i) | ok;
     let flushed = all_of(&[
         mask(0, data.slice(0, 6).eq(&ctl.flush_dest)),
-        mask(1, c.w.key.slice(48, 12).eq(&ctl.flush_fid)),
+        mask(1, word.slice(48, 12).eq(&ctl.flush_fid)),
         mask(2, ages(&kind)),
         mask(3, kind.bit(2)),
     ]);
@@ -132,7 +143,7 @@ pub(super) fn decide(
     shadow: (&E, &E),
 ) -> Decision {
     let (m, w) = (&c.m, &c.w);
-    let x = entry(c, f);
+    let x = entry(c, ctl, f);
     let now = m.named("deciding", c.at(C5));
     let is = |o: u64| m.named(&format!("is_op{o}"), &now & w.op.eq(o));
     let (learn, report, add, delete) = (is(op::LEARN), is(op::REPORT), is(op::ADD), is(op::DELETE));
@@ -154,10 +165,7 @@ pub(super) fn decide(
     let to_cam = m.named("to_cam", &insert & !&x.room);
     let refused = m.named("refused", &want & !&insert);
     let unknown = m.named("unknown", &report & !(&x.hit & &same));
-    let doom = m.named(
-        "do_doom",
-        (&sweep | &place) & &x.hit & doomed(c, ctl, &x.data),
-    );
+    let doom = m.named("do_doom", (&sweep | &place) & &x.hit & &x.doomed);
     let erase = m.named("do_erase", (&delete & &x.hit) | &doom);
     let put = m.named("do_place", &place & !&doom);
     let placed = m.named("placed", &put & &x.room);

@@ -48,7 +48,7 @@ pub(super) fn prepare(
     m.assign(host_taken, &load & &from_host);
     m.assign(learn_pop, &load & !&from_host);
 
-    let displace = m.named("hash_displaced", c.at(C4) & c.w.op.eq(op::PLACE));
+    let displace = m.delay("hash_displaced", &(c.at(C4 - 1) & c.w.op.eq(op::PLACE)));
     let second = mux(&displace, !c.w.way.bit(2), step.bit(0));
     let unit = hash(
         m,
