@@ -4,7 +4,10 @@
 //! `lag_live[groups]` (LAG groups with a live member), `link_changed` (pulse), `now[64]` (core cycles), and the endpoint core's `dma_event`,
 //! `read_timeout`, `vector_test`, `vectors_pending`. `out{P}_*`, `in{P}_*` have the card's beat width.
 //!
-//! Test: `tests/host.rs`, together with the endpoint core.
+//! Cost for 4 ports on the ECP5: 4,462 LUT4, 611 carry cells, 135 LUT RAM cells, 3,608 registers, 6 block RAMs; 85 MHz on a -8 as placed
+//! alone, so below the 125 MHz that the card needs.
+//!
+//! Tests: `tests/host.rs`, `tests/host_faults.rs`, `tests/host_link.rs`, together with the endpoint core.
 
 use super::{
     Shape, channel::channel, complete::complete, events::events, fetch::fetch, receive::receive,

@@ -5,6 +5,8 @@
 //! `host::DMA_STATUS`) out, `idle`. The register bus comes out as `reg_valid`, `reg_write`, `reg_addr`, `reg_wdata` and goes in
 //! as `reg_ack`, `reg_rdata`.
 //!
+//! Cost on the ECP5: 3,661 LUT4, 408 carry cells, 52 LUT RAM cells, 2,461 registers, 4 block RAMs.
+//!
 //! Tests: `tests/pcie.rs`, `tests/pcie_dma.rs`.
 
 use super::{mmio::mmio, msix::msix, read::dma_read, rx::tlp_rx, tx::tlp_tx, write::dma_write};
