@@ -168,7 +168,7 @@ fn check_header(design: &Design, header: &Path) -> Result<(), Error> {
             .split(',')
             .map(str::parse::<u32>);
         let width = match (numbers.next(), numbers.next()) {
-            (Some(Ok(high)), Some(Ok(low))) => high - low + 1,
+            (Some(Ok(high)), Some(Ok(low))) => high.abs_diff(low) + 1,
             _ => {
                 return fail(format!(
                     "cannot read the width of `{}` from: {line}",
