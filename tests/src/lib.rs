@@ -1,3 +1,4 @@
 //! End-to-end tests of the smartnic.
 
 pub mod bench;
+pub mod rig;

@@ -24,7 +24,7 @@
 //! **Protocol.** `req_valid` with `req_` and each of `parser::HDR_FIELDS`, at most once in [`SPACING`] cycles (`req_ready` is
 //! always set); `rsp_valid` with `rsp_hash` (layer3+4) and `rsp_member_g{g}` exactly [`LATENCY`] cycles after, for one cycle.
 //! `rsp_collecting[P]`, a level: ports that collect in an enabled group. Pulses `no_member[G]` and `pruned` are counted in
-//! page `lag`. `ready` is clear while the buckets are emptied after reset (1,024 cycles a group); meanwhile requests are
+//! page `lag`. `live[G]`, a level: groups with a live member. `ready` is clear while the buckets are emptied after reset (1,024 cycles a group); meanwhile requests are
 //! answered as if no bucket were filled, and writes to BUCKET are lost.
 //!
 //! **Cost** (4 ports, 4 groups): 920 LUT4, 640 FF, two block RAMs, of which the second answers reads of BUCKET; 186 to 216
@@ -108,9 +108,15 @@ pub fn lag(p: &Params) -> Module {
     let active = buckets.word(&field(&config, GROUP::ACTIVE), &lit(1, 1));
     let backup = field(&config, GROUP::MODE).eq(lag_mode::ACTIVE_BACKUP as u64);
     let wanted = m.named("wanted", mux(backup, active, stored));
+    let any_live: Vec<E> = (0..groups as usize)
+        .rev()
+        .map(|g| (&page.distributing[g] & &link).any() & field(&page.groups[g], GROUP::ENABLE))
+        .collect();
+    let live_groups = m.output_reg("live", groups, 0);
+    m.assign(&live_groups, cat(&any_live));
     let live = by_turn(6, &|g| &page.distributing[g as usize] & &link);
     let live = live & field(&config, GROUP::ENABLE).repl(p.ports);
-    let member = member::first_live(&m, &wanted, &m.named("live", live));
+    let member = member::first_live(&m, &wanted, &m.named("live_of_group", live));
     for g in 0..groups {
         let out = m.output_reg_nr(&format!("rsp_member_g{g}"), p.ports);
         m.process(|q| q.if_(&age[8 + g as usize], |q| q.set(&out, &member)));

@@ -16,8 +16,10 @@
 //! Cost for 2 ports and the host on ECP5: 1,948 LUT4, 2,117 flops, 6 block RAMs (two a bank); 169 MHz at -8. Test: `tests/stats.rs`.
 
 mod bank;
+mod meter;
 
 pub use bank::{READ_LATENCY, bank, sweep_cycles};
+pub use meter::meter;
 
 use crate::mac::{EVENTS, TX_LENGTH_BITS, counter_name};
 use crate::params::Params;

@@ -1,0 +1,76 @@
+//! The emit program: files, parameters, and refusals by name and range.
+
+use std::process::{Command, Output};
+
+fn emit(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_smartnic-hdl"))
+        .args(args)
+        .output()
+        .expect("runs")
+}
+
+#[test]
+fn writes_verilog_and_parameters() {
+    let dir = std::env::temp_dir().join(format!("smartnic-emit-{}", std::process::id()));
+    let out = dir.to_str().expect("a path of text");
+    let run = emit(&["emit", "--ports", "2", "--block", "forward", "--out", out]);
+    assert!(
+        run.status.success(),
+        "{}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    let verilog = std::fs::read_to_string(dir.join("forward.v")).expect("written");
+    assert!(verilog.contains("module forward("));
+    let json = std::fs::read_to_string(dir.join("forward.json")).expect("written");
+    let info: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(info["top"], "forward");
+    assert_eq!(info["parameters"]["ports"], 2);
+    assert_eq!(info["clocks"], serde_json::json!(["clock"]));
+    let again = emit(&["emit", "--ports", "2", "--block", "forward", "--out", out]);
+    assert!(again.status.success());
+    let second = std::fs::read_to_string(dir.join("forward.v")).expect("written");
+    assert_eq!(verilog, second, "the same parameters give the same text");
+    std::fs::remove_dir_all(&dir).expect("removed");
+}
+
+#[test]
+fn refuses_parameters_by_name_and_range() {
+    let cases: [(&[&str], &str); 7] = [
+        (
+            &["--ports", "3"],
+            "parameter ports = 3: allowed are 2, 4, 8",
+        ),
+        (
+            &["--ports", "8", "--width", "64"],
+            "parameter width = 64: allowed are",
+        ),
+        (
+            &["--fdb-entries", "5000"],
+            "parameter fdb-entries = 5000: allowed are",
+        ),
+        (
+            &["--cam", "100"],
+            "parameter cam = 100: allowed are 8 to 64",
+        ),
+        (&["--cells", "100"], "parameter cells = 100: allowed are"),
+        (
+            &["--lag-groups", "5"],
+            "parameter lag-groups = 5: allowed are 1 to 4",
+        ),
+        (
+            &["--queues", "0"],
+            "parameter queues = 0: allowed are 1 to 4",
+        ),
+    ];
+    for (args, want) in cases {
+        let run = emit(&[&["emit", "--out", "unused"], args].concat());
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(
+            !run.status.success() && said.contains(want),
+            "{args:?}: {said}"
+        );
+        assert_eq!(said.lines().count(), 1, "one line: {said}");
+    }
+    let run = emit(&["emit", "--block", "nothing", "--out", "unused"]);
+    assert!(String::from_utf8_lossy(&run.stderr).contains("block nothing: unknown; known are"));
+}

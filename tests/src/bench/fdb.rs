@@ -1,0 +1,229 @@
+//! `fdb`: stations learned from frames on the wire, each then verified by a unicast that comes out of the right port alone.
+//!
+//! `fill`: new sources at an unhurried pace until the hardware refuses one. `rate`: new sources on all ports at the wire's rate (64 bytes, gap 12) up to
+//! 90 % of the table, then every one of them is asked for.
+
+use super::{Args, Error, Report};
+use crate::rig::{Rig, Shared, station};
+use smartnic_hdl::params::Params;
+use smartnic_regs::fdb;
+use smartnic_sim::gmii::{Received, Transmission};
+use smartnic_sim::ports::{Attachment, PortError};
+
+/// Runs both cases.
+pub fn run(args: &Args, report: &mut Report) -> Result<(), Error> {
+    let params = Params::for_ports(4);
+    report.param("ports", params.ports);
+    report.param("entries", params.fdb_entries);
+    for run in 0..args.runs {
+        let seed = args.seed + u64::from(run);
+        let entries = f64::from(params.fdb_entries);
+        let slow = learn(&params, 400, params.fdb_entries, seed)?;
+        report.add(
+            "fill",
+            "fill_percent",
+            100.0 * f64::from(slow.learned) / entries,
+            "%",
+        );
+        report.add("fill", "missed_learns", f64::from(slow.missed), "stations");
+        let fast = learn(&params, 12, params.fdb_entries * 9 / 10, seed)?;
+        report.add(
+            "rate",
+            "fill_percent",
+            100.0 * f64::from(fast.learned) / entries,
+            "%",
+        );
+        report.add("rate", "missed_learns", f64::from(fast.missed), "stations");
+        report.add("rate", "learn_per_s", fast.rate, "stations/s");
+    }
+    Ok(())
+}
+
+/// Sends frames `from .. to` of a list that a function makes, and notes which of them come out here.
+struct Lister {
+    next: u32,
+    to: u32,
+    step: u32,
+    gap: u64,
+    frame: Box<dyn Fn(u32) -> Vec<u8> + Send>,
+    came: Vec<u32>,
+    strange: u32,
+}
+
+impl Attachment for Lister {
+    fn poll(&mut self, _: u64) -> Result<Option<Transmission>, PortError> {
+        if self.next >= self.to {
+            return Ok(None);
+        }
+        let frame = (self.frame)(self.next);
+        self.next += self.step;
+        Ok(Some(Transmission::new(frame).gap(self.gap)))
+    }
+    fn deliver(&mut self, _: u64, f: &Received) -> Result<(), PortError> {
+        // Asking frames carry their number behind the EtherType; learning frames are filtered before.
+        match f.frame.get(12..20) {
+            Some(&[0x88, 0xb5, b'?', _, a, b, c, d]) if f.fcs_ok => {
+                self.came.push(u32::from_be_bytes([a, b, c, d]))
+            }
+            _ => self.strange += 1,
+        }
+        Ok(())
+    }
+    fn finished(&self) -> bool {
+        self.next >= self.to
+    }
+}
+
+struct Learned {
+    learned: u32,
+    missed: u32,
+    rate: f64,
+}
+
+fn source(seed: u64, number: u32, ports: u32) -> [u8; 6] {
+    use rand::{RngCore, SeedableRng};
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(number.into());
+    let mut mac = station(number % ports, number);
+    // Random, but unique: the number stays in the last three bytes.
+    let r = rng.next_u32().to_be_bytes();
+    (mac[1], mac[2]) = (r[0], r[1]);
+    mac
+}
+
+fn frame(dst: [u8; 6], src: [u8; 6], kind: u8, number: u32) -> Vec<u8> {
+    let mut f = [
+        &dst[..],
+        &src[..],
+        &[0x88, 0xb5, kind, 0],
+        &number.to_be_bytes(),
+    ]
+    .concat();
+    f.resize(60, 0);
+    f
+}
+
+/// Sends up to `stations` new sources, one after a gap of `gap` on each port in turn; stops at the first refusal.
+fn learn(params: &Params, gap: u64, stations: u32, seed: u64) -> Result<Learned, Error> {
+    let n = params.ports;
+    let mut rig = Rig::new(params.clone())?;
+    rig.bridge(seed, false)?;
+    // Learning frames go nowhere: every port may reach only itself.
+    for i in 0..n {
+        rig.write(&smartnic_regs::port::FORWARD_MASK, i, 0)?;
+    }
+    let lister = |i: u32, to: u32, gap: u64, f: Box<dyn Fn(u32) -> Vec<u8> + Send>| {
+        Shared::new(
+            Lister {
+                next: i,
+                to,
+                step: n,
+                gap,
+                frame: f,
+                came: vec![],
+                strange: 0,
+            },
+            false,
+        )
+    };
+    let start = rig.card.cycle();
+    let all: Vec<_> = (0..n)
+        .map(|i| {
+            lister(
+                i,
+                stations,
+                gap,
+                Box::new(move |k| frame([3, 0, 0, 0, 0, 1], source(seed, k, n), b'!', k)),
+            )
+        })
+        .collect();
+    for (i, a) in all.iter().enumerate() {
+        rig.attach(i as u32, a)?;
+    }
+    let mut refused = 0;
+    let mut cycles = 0;
+    loop {
+        let chunk = if gap > 100 { 4_000 } else { 2_000 };
+        (0..chunk).for_each(|_| rig.card.step());
+        if gap > 100 && refused == 0 {
+            refused = rig.read(&fdb::REFUSED, 0)?;
+            if refused > 0 {
+                // The first refusal ends the filling.
+                all.iter().for_each(|a| a.with(|l| l.to = 0));
+            }
+        }
+        if cycles == 0 && rig.card.drained() {
+            cycles = rig.card.cycle() - start;
+        }
+        if rig.card.drained() && rig.card.resting() {
+            break;
+        }
+    }
+    let sent: u32 = all
+        .iter()
+        .enumerate()
+        .map(|(i, a)| a.with(|l| (l.next - i as u32) / n))
+        .sum();
+    let learned = rig.read(&fdb::USED, 0)?;
+    // Ask for every station from another port: it must come out of the right port alone.
+    for i in 0..n {
+        rig.write(&smartnic_regs::port::FORWARD_MASK, i, (1 << n) - 1)?;
+        let c = rig.read(&smartnic_regs::port::CONFIG, i)?;
+        rig.write(
+            &smartnic_regs::port::CONFIG,
+            i,
+            c & !smartnic_regs::port::CONFIG::LEARN.put(3),
+        )?;
+    }
+    let ask: Vec<_> = (0..n)
+        .map(|i| {
+            let target = move |k: u32| source(seed, (k / n) * n + (k + 1) % n, n);
+            lister(
+                i,
+                sent,
+                200,
+                Box::new(move |k| {
+                    frame(
+                        target(k),
+                        station(i, u32::MAX),
+                        b'?',
+                        (k / n) * n + (k + 1) % n,
+                    )
+                }),
+            )
+        })
+        .collect();
+    for (i, a) in ask.iter().enumerate() {
+        rig.attach(i as u32, a)?;
+    }
+    rig.drain(u64::from(stations) * 2_000)?;
+    let mut seen = vec![0u32; sent as usize + n as usize];
+    let mut wrong = 0;
+    for (i, a) in ask.iter().enumerate() {
+        a.with(|l| {
+            wrong += l.strange;
+            for k in &l.came {
+                match seen.get_mut(*k as usize) {
+                    Some(s) if k % n == i as u32 => *s += 1,
+                    _ => wrong += 1,
+                }
+            }
+        });
+    }
+    let found = seen.iter().filter(|s| **s == 1).count() as u32;
+    // A station that is not in the table is flooded: its frame comes out of other ports too, and counts as wrong there.
+    let missed = sent
+        .saturating_sub(found)
+        .max(u32::from(wrong > 0 && refused == 0));
+    let missed = if refused > 0 {
+        missed.saturating_sub(sent - learned)
+    } else {
+        missed
+    };
+    let rate = f64::from(sent) / (cycles.max(1) as f64 * 8e-9);
+    Ok(Learned {
+        learned,
+        missed,
+        rate,
+    })
+}

@@ -1,0 +1,53 @@
+//! `sim`: simulated cycles a second of the busy 4-port card, by the hardware's own cycle counter.
+
+use super::{Args, Error, Report};
+use crate::rig::{Rig, Shared, station};
+use smartnic_hdl::params::Params;
+use smartnic_regs::global;
+use smartnic_sim::ports::generator::{Generator, Plan};
+use smartnic_sim::ports::traffic::{Flow, Pace, Sizes};
+use std::time::Instant;
+
+/// Core cycles a second of the real card.
+const REAL: f64 = 125e6;
+/// Cycles that are measured.
+const CYCLES: u64 = 1_000_000;
+
+/// Runs four ports in pairs at 90 % load with the usual mix of sizes, checkers on.
+pub fn run(args: &Args, report: &mut Report) -> Result<(), Error> {
+    let params = Params::for_ports(4);
+    report.param("ports", params.ports);
+    for _ in 0..args.runs {
+        let speed = measure(&params, args.seed)?;
+        report.add("busy", "cycles_per_s", speed, "cycles/s");
+        report.add("busy", "real_time_ratio", speed / REAL, "1");
+    }
+    Ok(())
+}
+
+fn cycles(rig: &mut Rig) -> Result<u64, Error> {
+    let lo = rig.read(&global::CYCLES_LO, 0)?;
+    Ok(u64::from(rig.read(&global::CYCLES_HI, 0)?) << 32 | u64::from(lo))
+}
+
+fn measure(params: &Params, seed: u64) -> Result<f64, Error> {
+    let mut rig = Rig::new(params.clone())?;
+    rig.bridge(seed, false)?;
+    for i in 0..params.ports {
+        let flow = Flow::new(i as u16, seed, station(i ^ 1, 0), station(i, 0));
+        let back = Flow::new((i ^ 1) as u16, seed, station(i, 0), station(i ^ 1, 0));
+        let plan = Plan {
+            flows: vec![flow],
+            count: u64::MAX,
+            sizes: Sizes::Imix,
+            pace: Pace::Load(90.0),
+            seed,
+        };
+        rig.attach(i, &Shared::new(Generator::new(plan, [back]), false))?;
+    }
+    (0..50_000).for_each(|_| rig.card.step()); // stations learned, queues in their steady state
+    let (before, clock) = (cycles(&mut rig)?, Instant::now());
+    (0..CYCLES).for_each(|_| rig.card.step());
+    let elapsed = clock.elapsed().as_secs_f64();
+    Ok((cycles(&mut rig)? - before) as f64 / elapsed)
+}
