@@ -331,9 +331,9 @@ impl Top<'_> {
         }
     }
 
-    /// The clock could stop: every block rests.
+    /// The clock could stop: every block rests. Which ones do not is told by register BUSY.
     fn idle(&self) {
-        let one = [
+        let blocks = [
             &self.forward,
             &self.fdb,
             &self.lag,
@@ -342,14 +342,14 @@ impl Top<'_> {
             &self.pcie,
             &self.host,
         ];
-        let mut parts: Vec<E> = one
-            .into_iter()
-            .chain(&self.macs)
-            .map(|i| i.port("idle"))
-            .collect();
-        parts.push(self.global.port("tick_idle"));
+        let mut rests: Vec<E> = blocks.iter().map(|i| i.port("idle")).collect();
+        rests.push(self.global.port("tick_idle"));
+        rests.extend(self.macs.iter().map(|i| i.port("idle")));
         let idle = self.m.output_reg("idle", 1, 0);
-        self.m.assign(&idle, all_of(&parts));
+        self.m.assign(&idle, all_of(&rests));
         self.global.drive("idle_in", &idle);
+        let busy: Vec<E> = rests.iter().rev().map(|r| !r).collect();
+        self.global
+            .drive("busy_in", self.m.delay("busy", &cat(&busy)).zext(16));
     }
 }

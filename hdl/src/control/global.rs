@@ -12,7 +12,7 @@ use smartnic_regs::global as g;
 /// Version of the register map: major, minor.
 pub const VERSION: (u64, u64) = (1, 0);
 
-/// The module. Inputs `idle_in`, `ready_in`; outputs `switch_reset`, `host_reset`, `tick`, `forward_enable`, `now[64]`, `tick_idle` (no added
+/// The module. Inputs `idle_in`, `ready_in`, `busy_in[16]` (as register BUSY); outputs `switch_reset`, `host_reset`, `tick`, `forward_enable`, `now[64]`, `tick_idle` (no added
 /// ticks wait).
 pub fn global(p: &Params) -> Module {
     let m = Module::new("global_regs");
@@ -34,6 +34,7 @@ pub fn global(p: &Params) -> Module {
     rf.ro(&g::CAPS1, &lit(32, caps1 as u64));
     rf.rw(&g::SCRATCH);
     rf.ro(&g::STATUS, &cat(&[idle, ready]));
+    rf.ro(&g::BUSY, &m.input("busy_in", 16));
     rf.ro(&g::CYCLES_LO, &now.trunc(32));
     rf.ro(&g::CYCLES_HI, &high);
     let control = rf.rw(&g::CONTROL);

@@ -40,5 +40,16 @@ page! {
             FORWARD: 0+1 };
         /// Adds to the cycle count on which ageing works: the simulator adds the ticks that passed while the clock stood.
         TICK_ADD @0x030 Wo;
+        /// Which blocks have work in flight (the register access itself keeps PCIE busy).
+        BUSY @0x034 Ro { /// Forwarding.
+            FORWARD: 0+1, /// FDB engine or a sweep.
+            FDB: 1+1, /// LAG requests.
+            LAG: 2+1, /// Packet buffer.
+            BUFFER: 3+1, /// A counter is being read.
+            STATS: 4+1, /// TLPs or DMA.
+            PCIE: 5+1, /// Rings.
+            HOST: 6+1, /// Added ticks wait.
+            TICK: 7+1, /// MACs, bit per port.
+            MAC: 8+8 };
     }
 }

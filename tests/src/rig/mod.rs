@@ -241,6 +241,8 @@ impl Rig {
                 return Ok(());
             }
             if self.card.cycle() > end {
+                let busy = self.read(&global::BUSY, 0)?;
+                eprintln!("still busy: {busy:#06x}");
                 return Err(RigError::Slow {
                     what: "draining traffic",
                     cycles: limit,
