@@ -197,11 +197,26 @@ impl Top<'_> {
         }
         let host = self.p.ports;
         join(&self.host, "byte_", &self.parsers[host as usize], "byte_");
-        join(&self.host, &format!("in{host}_"), &self.buffer, &format!("in{host}_"));
-        self.host.drive(&format!("in{host}_ready"), self.buffer.port(&format!("in{host}_ready")));
-        join(&self.buffer, &format!("out{host}_"), &self.host, &format!("out{host}_"));
-        self.buffer
-            .drive(&format!("out{host}_ready"), self.host.port(&format!("out{host}_ready")));
+        join(
+            &self.host,
+            &format!("in{host}_"),
+            &self.buffer,
+            &format!("in{host}_"),
+        );
+        self.host.drive(
+            &format!("in{host}_ready"),
+            self.buffer.port(&format!("in{host}_ready")),
+        );
+        join(
+            &self.buffer,
+            &format!("out{host}_"),
+            &self.host,
+            &format!("out{host}_"),
+        );
+        self.buffer.drive(
+            &format!("out{host}_ready"),
+            self.host.port(&format!("out{host}_ready")),
+        );
         let up: Vec<E> = (0..host)
             .map(|i| self.link(i) & field(&self.port.port(&format!("mac{i}")), MAC::TX_ENABLE))
             .chain([lit(1, 1)])
@@ -306,7 +321,11 @@ impl Top<'_> {
         }
         for number in stats::DROPS {
             let name = mac::counter_name(*number);
-            let from = if *number == counter::DROP_QUEUE_FULL { &self.buffer } else { &self.forward };
+            let from = if *number == counter::DROP_QUEUE_FULL {
+                &self.buffer
+            } else {
+                &self.forward
+            };
             let bits = from.port(name);
             for s in 0..self.p.sources() {
                 self.stats.drive(&format!("ev{s}_{name}"), bits.bit(s));
@@ -315,18 +334,38 @@ impl Top<'_> {
         // The host as a port: what it sends is received, what goes to it is sent.
         let host = self.p.ports;
         let sides = [
-            ("rx", &self.host, format!("in{host}_"), self.buffer.port(&format!("in{host}_ready"))),
-            ("tx", &self.buffer, format!("out{host}_"), self.host.port(&format!("out{host}_ready"))),
+            (
+                "rx",
+                &self.host,
+                format!("in{host}_"),
+                self.buffer.port(&format!("in{host}_ready")),
+            ),
+            (
+                "tx",
+                &self.buffer,
+                format!("out{host}_"),
+                self.host.port(&format!("out{host}_ready")),
+            ),
         ];
         for (way, from, prefix, ready) in sides {
-            let meter = self.m.inst(&format!("host_{way}"), &stats::meter(self.p.width));
+            let meter = self
+                .m
+                .inst(&format!("host_{way}"), &stats::meter(self.p.width));
             meter.drive("ready", ready);
             for n in ["valid", "keep", "eop"] {
                 meter.drive(n, from.port(&format!("{prefix}{n}")));
             }
-            meter.drive("err", if way == "rx" { from.port(&format!("{prefix}err")) } else { lit(1, 0) });
+            meter.drive(
+                "err",
+                if way == "rx" {
+                    from.port(&format!("{prefix}err"))
+                } else {
+                    lit(1, 0)
+                },
+            );
             for n in ["frames", "bytes"] {
-                self.stats.drive(&format!("ev{host}_{way}_{n}"), meter.port(n));
+                self.stats
+                    .drive(&format!("ev{host}_{way}_{n}"), meter.port(n));
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::rtl::{E, Module, cat, lit};
 use smartnic_regs::{port as r, reserved as res};
 
 /// Page `port`. Inputs `link_in[P]`, `paused[P]`; outputs `config{i}[32]`, `forward_mask{i}[P+1]` for every source, and for
-/// every port `mac{i}[32]`, `addr{i}[48]`; `link[P]` (not forced down); `link_changed` (level).
+/// every port `mac{i}[32]`, `addr{i}[48]`; `link[P]` (not forced down); `link_changed` (a pulse for each change).
 pub fn port(p: &Params) -> Module {
     let m = Module::new("port_regs");
     let (link_in, paused) = (m.input("link_in", p.ports), m.input("paused", p.ports));
@@ -40,8 +40,10 @@ pub fn port(p: &Params) -> Module {
     m.assign(&link, cat(&up));
     let before = m.reg("link_before", p.ports, 0);
     m.assign(&before, &link);
-    let changed = rf.w1c(&r::LINK_CHANGED, &(&link ^ &before));
-    m.output_of("link_changed", changed.any());
+    let change = m.named("change", &link ^ &before);
+    rf.w1c(&r::LINK_CHANGED, &change);
+    let pulse = m.output_reg("link_changed", 1, 0);
+    m.assign(&pulse, change.any());
     for i in 0..p.ports {
         // Gigabit only until there are PHYs: speed 2.
         let status = cat(&[lit(2, 2), lit(2, 0), paused.bit(i), link.bit(i)]);

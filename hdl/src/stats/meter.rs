@@ -11,13 +11,21 @@ pub fn meter(width: u32) -> Module {
     let m = Module::new("meter");
     m.sync();
     let (valid, ready) = (m.input("valid", 1), m.input("ready", 1));
-    let (keep, eop, err) = (m.input("keep", width / 8), m.input("eop", 1), m.input("err", 1));
+    let (keep, eop, err) = (
+        m.input("keep", width / 8),
+        m.input("eop", 1),
+        m.input("err", 1),
+    );
     let take = m.named("take", &valid & &ready);
     // keep is contiguous: the number of bytes is where it ends.
     let n = TX_LENGTH_BITS;
     let ends: Vec<E> = (0..width / 8)
         .map(|i| {
-            let last = if i + 1 == width / 8 { keep.bit(i) } else { keep.bit(i) & !keep.bit(i + 1) };
+            let last = if i + 1 == width / 8 {
+                keep.bit(i)
+            } else {
+                keep.bit(i) & !keep.bit(i + 1)
+            };
             lit(n, u64::from(i) + 1) & last.repl(n)
         })
         .collect();
