@@ -144,13 +144,23 @@ impl Card {
         let log = outputs.join("smartnicd.log");
         let mut daemon = spawn(&mut daemon, &log)?;
         serves(&mut daemon, &control, &log)?;
-        Ok(Self {
+        let card = Self {
             daemon,
             sim,
             control,
             ctl: programs.ctl.clone(),
             outputs,
-        })
+        };
+        // The socket is there before the card is: only an answer tells that the daemon has it.
+        card.ctl(&["version"]).with_context(|| {
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            format!(
+                "smartnicd does not answer; {} says:\n{}",
+                log.display(),
+                tail(&said, 15)
+            )
+        })?;
+        Ok(card)
     }
 
     fn ctl_command(&self, args: &[&str]) -> Command {
