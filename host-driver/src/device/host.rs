@@ -2,7 +2,7 @@
 
 use smartnic_regs::ring::completion;
 use smartnic_regs::values::vector;
-use smartnic_regs::{event, host};
+use smartnic_regs::{event, global, host};
 
 use super::mmio::Mmio;
 use super::ring::{Event, EventRing, Ring, RxFrame, TxDone, TxTarget};
@@ -47,6 +47,16 @@ impl HostConfig {
     }
 }
 
+/// Resets rings, DMA and MSI-X, and waits until that is over.
+pub(super) fn reset(mmio: &mut Mmio) -> Result<(), DeviceError> {
+    mmio.write(global::RESET, global::RESET::HOST.put(1))?;
+    // The pulse lasts 16 cycles, in which writes to the rings would be lost; a read there and back takes longer.
+    for _ in 0..2 {
+        mmio.read(global::STATUS)?;
+    }
+    Ok(())
+}
+
 /// Rings and interrupts of a card, running.
 pub struct HostPort {
     rx: Ring,
@@ -72,10 +82,7 @@ impl HostPort {
                 });
             }
         }
-        mmio.write(
-            smartnic_regs::global::RESET,
-            smartnic_regs::global::RESET::HOST.put(1),
-        )?;
+        reset(mmio)?;
         let moderation = config.moderation();
         let ring = |mmio: &mut Mmio, index, name: &str, kind| -> Result<Ring, DeviceError> {
             let memory = mmio

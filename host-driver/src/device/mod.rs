@@ -96,7 +96,7 @@ impl Device {
     }
     /// Resets rings, DMA and MSI-X, as a function-level reset does. The switch goes on forwarding.
     pub fn reset_host(&mut self) -> Result<(), DeviceError> {
-        self.mmio.write(global::RESET, global::RESET::HOST.put(1))
+        host::reset(&mut self.mmio)
     }
     /// Core clock cycles since power on.
     pub fn cycles(&mut self) -> Result<u64, DeviceError> {

@@ -350,7 +350,11 @@ impl Switch {
         }
         // Events queue up: the same source may be known by now, or be an address of ours.
         let known = self.with_card(|card| card.device.fdb().lookup(event.key))?;
-        if known.is_some_and(|d| !d.is_dynamic() || u32::from(d.dest) == event.dest) {
+        let stays = |d: FdbData| {
+            u32::from(d.kind) & (kind::STATIC | kind::STICKY | kind::BLACKHOLE) != 0
+                || u32::from(d.dest) == event.dest
+        };
+        if known.is_some_and(stays) {
             return Ok(());
         }
         match self.with_card(|card| card.device.fdb().add(event.key, entry.data)) {

@@ -7,6 +7,8 @@ mod fake;
 mod harness;
 mod rings;
 mod switch;
+mod switch_datapath;
+mod switch_fdb;
 mod tables;
 mod tap;
 mod transport;

@@ -1,24 +1,22 @@
 //! What masters make the hardware do: registers, FDB, LAG; learning; refusals that change nothing.
 
-use serde_json::json;
+use smartnic_driver::device::MacAddr;
 use smartnic_driver::device::fdb::FdbKey;
 use smartnic_driver::device::host::HostConfig;
-use smartnic_driver::device::{DeviceError, MacAddr};
 use smartnic_driver::netdev::NetError;
-use smartnic_driver::switch::fdb::{FdbRequest, FlushWhat};
+use smartnic_driver::switch::Switch;
+use smartnic_driver::switch::fdb::FdbRequest;
 use smartnic_driver::switch::model::Model;
-use smartnic_driver::switch::{NoticeKind, Switch};
-use smartnic_regs::ring::event;
-use smartnic_regs::values::{dest, kind, learn, reason, state};
+use smartnic_regs::values::{dest, kind, learn, state};
 use smartnic_regs::{fdb, lag, port, reserved};
 
 use crate::fake::{Fake, Shape};
 
-fn base() -> MacAddr {
+pub fn base() -> MacAddr {
     "02:00:00:00:00:10".parse().unwrap()
 }
 
-fn switch(fake: &Fake) -> Switch {
+pub fn switch(fake: &Fake) -> Switch {
     Switch::new(
         fake.transport(),
         HostConfig {
@@ -49,7 +47,7 @@ fn demo(model: &mut Model) -> Result<(), NetError> {
     Ok(())
 }
 
-fn demo_switch() -> (Fake, Switch) {
+pub fn demo_switch() -> (Fake, Switch) {
     let fake = Fake::new(Shape::default());
     let mut switch = switch(&fake);
     switch.change(demo).unwrap();
@@ -57,11 +55,11 @@ fn demo_switch() -> (Fake, Switch) {
     (fake, switch)
 }
 
-fn field(fake: &Fake, index: u32, field: smartnic_regs::Field) -> u32 {
+pub fn field(fake: &Fake, index: u32, field: smartnic_regs::Field) -> u32 {
     field.get(fake.state().get(port::CONFIG, index))
 }
 
-fn local(mac: MacAddr) -> bool {
+pub fn local(mac: MacAddr) -> bool {
     mac == base() || (1..4).any(|n| mac == base().plus(n))
 }
 
@@ -349,299 +347,4 @@ fn refusals_name_the_argument_and_change_nothing() {
     );
     assert_eq!(fake.state().regs, before);
     assert_eq!(switch.model().registry.iter().count(), 6);
-}
-
-#[test]
-fn a_full_fdb_refuses_and_keeps_what_it_has() {
-    let (fake, mut switch) = demo_switch();
-    let mac = MacAddr([2, 1, 1, 1, 1, 0]);
-    let add = |switch: &mut Switch, n| {
-        switch.fdb_add(
-            "port1",
-            mac.plus(n),
-            FdbRequest {
-                kind: kind::STATIC,
-                ..Default::default()
-            },
-        )
-    };
-    let full = (0..100)
-        .find_map(|n| add(&mut switch, n).err().map(|e| (n, e)))
-        .unwrap();
-    assert_eq!(full.0, 33);
-    assert!(
-        matches!(
-            full.1,
-            NetError::Device(DeviceError::FdbFull {
-                used: 36,
-                capacity: 36,
-                ..
-            })
-        ),
-        "{}",
-        full.1
-    );
-    assert_eq!(switch.fdb_show().unwrap().len(), 36);
-    // A bridge whose local address finds no room is refused, and nothing of it stays.
-    let error = switch
-        .change(|m| m.add("br1", "bridge", MacAddr([2, 9, 9, 9, 9, 7])))
-        .unwrap_err();
-    assert!(error.to_string().contains("the FDB is full"), "{error}");
-    assert!(switch.model().device("br1").is_err());
-    switch.fdb_delete("port1", mac).unwrap();
-    add(&mut switch, 90).unwrap();
-    assert_eq!(fake.state().table.iter().flatten().count(), 36);
-    // Learning by the slow path is refused as well, and said.
-    switch
-        .change(|m| m.set_member_option("port2", "learning", "slow-path"))
-        .unwrap();
-    fake.state().event(
-        event::UNKNOWN_SOURCE,
-        FdbKey {
-            fid: 1,
-            mac: mac.plus(99),
-        },
-        1,
-        0,
-    );
-    switch.poll().unwrap();
-    assert_eq!(
-        switch.take_notices().last().map(|n| n.kind),
-        Some(NoticeKind::Refused)
-    );
-}
-
-#[test]
-fn entries_by_hand() {
-    let (fake, mut switch) = demo_switch();
-    let mac = MacAddr([2, 1, 1, 1, 1, 1]);
-    let stat = FdbRequest {
-        kind: kind::STATIC,
-        ..Default::default()
-    };
-    switch.fdb_add("lag0", mac, stat).unwrap();
-    assert!(matches!(
-        switch.fdb_add("port1", mac, stat),
-        Err(NetError::Exists { .. })
-    ));
-    switch
-        .fdb_add(
-            "port1",
-            mac,
-            FdbRequest {
-                kind: kind::DYNAMIC,
-                replace: true,
-                ..Default::default()
-            },
-        )
-        .unwrap();
-    switch
-        .fdb_add(
-            "port2",
-            mac.plus(1),
-            FdbRequest {
-                kind: kind::EXTERN,
-                ..Default::default()
-            },
-        )
-        .unwrap();
-    switch.fdb_add("br0", mac.plus(2), stat).unwrap();
-    switch
-        .fdb_add(
-            "port1",
-            mac.plus(3),
-            FdbRequest {
-                kind: kind::BLACKHOLE,
-                ..Default::default()
-            },
-        )
-        .unwrap();
-    let kinds: Vec<_> = switch
-        .fdb_show()
-        .unwrap()
-        .into_iter()
-        .filter(|e| !local(e.key.mac))
-        .map(|e| (e.data.dest, e.data.kind))
-        .collect();
-    assert_eq!(kinds, [(0, 0), (1, 4), (15, 3), (0, 8)]);
-    for (name, mac) in [("port9", mac), ("port1", MacAddr::BROADCAST)] {
-        assert!(switch.fdb_add(name, mac, stat).is_err());
-    }
-    // Our own addresses stay; an entry of another device is not found.
-    assert!(matches!(
-        switch.fdb_delete("br0", base()),
-        Err(NetError::Busy { .. })
-    ));
-    assert!(matches!(
-        switch.fdb_add(
-            "port1",
-            base(),
-            FdbRequest {
-                replace: true,
-                ..stat
-            }
-        ),
-        Err(NetError::Busy { .. })
-    ));
-    assert!(matches!(
-        switch.fdb_delete("port2", mac),
-        Err(NetError::NotFound { .. })
-    ));
-    switch.fdb_flush(Some("port1"), FlushWhat::Dynamic).unwrap();
-    switch.fdb_flush(None, FlushWhat::External).unwrap();
-    assert_eq!(switch.fdb_show().unwrap().len(), 5);
-    switch.fdb_flush(None, FlushWhat::All).unwrap();
-    assert!(switch.fdb_show().unwrap().iter().all(|e| local(e.key.mac)));
-    // What nobody told us of is found by reading the whole table.
-    let stranger = FdbKey {
-        fid: 1,
-        mac: mac.plus(7),
-    };
-    fake.state().table[20] = Some((stranger, smartnic_driver::device::fdb::FdbData::new(1, 0)));
-    assert!(switch.fdb_show().unwrap().iter().any(|e| e.key == stranger));
-}
-
-#[test]
-fn slow_path_learning_decides() {
-    let (fake, mut switch) = demo_switch();
-    switch
-        .change(|m| m.set_member_option("port1", "learning", "slow-path"))
-        .unwrap();
-    assert_eq!(field(&fake, 0, port::CONFIG::LEARN), learn::SLOW_PATH);
-    let mac = MacAddr([2, 1, 1, 1, 1, 1]);
-    let unknown = |mac, dest| {
-        fake.state()
-            .event(event::UNKNOWN_SOURCE, FdbKey { fid: 1, mac }, dest, 0)
-    };
-    unknown(mac, 0);
-    unknown(MacAddr::BROADCAST, 0);
-    unknown(base(), 0);
-    // Port2 learns by hardware: a stray event of it counts for nothing. Nor does one of another FID.
-    unknown(mac.plus(1), 1);
-    fake.state().event(
-        event::UNKNOWN_SOURCE,
-        FdbKey {
-            fid: 77,
-            mac: mac.plus(2),
-        },
-        0,
-        0,
-    );
-    switch.poll().unwrap();
-    let learned: Vec<_> = switch
-        .fdb_show()
-        .unwrap()
-        .into_iter()
-        .filter(|e| !local(e.key.mac))
-        .collect();
-    assert_eq!(
-        learned
-            .iter()
-            .map(|e| (e.key.mac, e.data.dest))
-            .collect::<Vec<_>>(),
-        [(mac, 0)]
-    );
-    assert_eq!(
-        switch
-            .take_notices()
-            .iter()
-            .map(|n| n.kind)
-            .collect::<Vec<_>>(),
-        [NoticeKind::Added]
-    );
-}
-
-#[test]
-fn frames_find_their_device() {
-    let (fake, mut switch) = demo_switch();
-    let br0 = switch.model().device("br0").unwrap().ifindex;
-    let port1 = switch.model().device("port1").unwrap().ifindex;
-    for (source, why, to) in [
-        (0, reason::LOCAL, br0),
-        (3, reason::FLOOD, br0),
-        (0, reason::RESERVED + 14, port1),
-    ] {
-        fake.state().deliver(&[1; 64], source, why, 1);
-        let polled = switch.poll().unwrap();
-        assert_eq!(
-            polled.frames,
-            [(to, vec![1; 64])],
-            "source {source} reason {why}"
-        );
-    }
-    // A source that does not exist, and a frame shorter than a header.
-    fake.state().deliver(&[1; 64], 200, reason::LOCAL, 1);
-    fake.state().deliver(&[1; 9], 0, reason::LOCAL, 1);
-    assert!(switch.poll().unwrap().frames.is_empty());
-    let stats = switch.model().device("br0").unwrap().stats;
-    assert_eq!(
-        (stats.rx_packets, stats.rx_bytes, stats.multicast),
-        (2, 128, 2)
-    );
-    // From the bridge through the switch; from a port as it stands.
-    assert!(switch.xmit(br0, &[2; 60]).unwrap() && switch.xmit(port1, &[3; 60]).unwrap());
-    switch.flush_tx().unwrap();
-    assert_eq!(
-        fake.state()
-            .sent
-            .iter()
-            .map(|s| s.direct)
-            .collect::<Vec<_>>(),
-        [None, Some(0)]
-    );
-    // Too long for the MTU: dropped and counted.
-    assert!(switch.xmit(br0, &[2; 1600]).unwrap());
-    assert_eq!(switch.model().device("br0").unwrap().stats.tx_dropped, 1);
-}
-
-#[test]
-fn a_second_bridge_is_forwarded_by_the_driver() {
-    let fake = Fake::new(Shape::default());
-    let mut switch = switch(&fake);
-    let (br0, br1) = switch
-        .change(|m| {
-            let (br0, br1) = (
-                m.add("br%d", "bridge", base())?,
-                m.add("br%d", "bridge", base())?,
-            );
-            for (p, b) in [
-                ("port1", "br0"),
-                ("port2", "br0"),
-                ("port3", "br1"),
-                ("port4", "br1"),
-            ] {
-                m.enslave(p, b)?;
-                m.set_up(p, true)?;
-            }
-            m.set_up("br0", true)?;
-            m.set_up("br1", true)?;
-            m.set_option("br1", "ageing_time", "1000")?;
-            Ok((br0, br1))
-        })
-        .unwrap();
-    switch.settle_links().unwrap();
-    assert_eq!(
-        [0, 2].map(|p| fake.state().get(port::FORWARD_MASK, p)),
-        [0b1_0011, 0b1_1100]
-    );
-    assert_eq!([0, 2].map(|p| field(&fake, p, port::CONFIG::FID)), [1, 2]);
-    // One ageing clock for both.
-    assert_eq!(
-        switch
-            .model()
-            .master("br0")
-            .unwrap()
-            .info(switch.model().view())["ageing_time"],
-        json!(1000)
-    );
-    let mac = MacAddr([2, 1, 1, 1, 1, 1]);
-    fake.state().learn(FdbKey { fid: 2, mac }, 3);
-    let mut unicast = vec![0; 60];
-    unicast[..6].copy_from_slice(&mac.0);
-    for (dev, frame) in [(br0, &unicast), (br1, &unicast), (br1, &vec![0xff; 60])] {
-        assert!(switch.xmit(dev, frame).unwrap());
-    }
-    switch.flush_tx().unwrap();
-    let sent: Vec<_> = fake.state().sent.iter().map(|s| s.direct).collect();
-    assert_eq!(sent, [None, Some(3), Some(2), Some(3)]);
 }

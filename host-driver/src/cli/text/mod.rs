@@ -1,11 +1,15 @@
 //! How replies look as text: iproute2's forms, and tables for what it does not have.
 
+mod fdb;
+mod link;
+
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Look;
-use crate::control::api::FdbEventInfo;
+pub use fdb::{fdb, monitor, monitor_json, trim_fdb};
+pub use link::{links, trim_links};
 
 fn text(value: &Value) -> String {
     match value {
@@ -188,175 +192,6 @@ pub fn buckets(v: &Value, _: &Look) -> String {
         let _ = writeln!(out, "{:>3}: {}", i * 12, cells.join(" ").trim_end());
     }
     out
-}
-
-/// Without -s no statistics, without -d no details, as ip(8) does.
-pub fn trim_links(links: &mut Value, look: &Look) {
-    for link in links
-        .as_array_mut()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
-    {
-        if !look.stats {
-            link.remove("stats64");
-        }
-        if !look.details {
-            link.remove("linkinfo");
-        }
-    }
-}
-
-/// `link show`.
-pub fn links(v: &Value, look: &Look) -> String {
-    let mut out = String::new();
-    for link in rows(v) {
-        let t = |key: &str| text(&link[key]);
-        let flags: Vec<String> = rows(&link["flags"]).iter().map(text).collect();
-        let _ = write!(
-            out,
-            "{}: {}: <{}> mtu {}",
-            t("ifindex"),
-            t("ifname"),
-            flags.join(","),
-            t("mtu")
-        );
-        if !link["master"].is_null() {
-            let _ = write!(out, " master {}", t("master"));
-        }
-        let _ = writeln!(out, " state {}", t("operstate"));
-        let _ = writeln!(
-            out,
-            "    link/{} {} brd {}",
-            t("link_type"),
-            t("address"),
-            t("broadcast")
-        );
-        let info = &link["linkinfo"];
-        for (kind, data) in [
-            ("info_kind", "info_data"),
-            ("info_slave_kind", "info_slave_data"),
-        ] {
-            if look.details && !info[kind].is_null() {
-                let slave = if kind == "info_kind" { "" } else { "_slave" };
-                let words = info[data]
-                    .as_object()
-                    .into_iter()
-                    .flatten()
-                    .map(|(k, v)| format!(" {k} {}", text(v)));
-                let _ = writeln!(
-                    out,
-                    "    {}{slave}{}",
-                    text(&info[kind]),
-                    words.collect::<String>()
-                );
-            }
-        }
-        if look.stats && link["stats64"].is_object() {
-            out += &stats64(&link["stats64"]);
-        }
-    }
-    out
-}
-
-fn stats64(v: &Value) -> String {
-    let mut out = String::new();
-    for (name, key, keys) in [
-        (
-            "RX:",
-            "rx",
-            &["bytes", "packets", "errors", "dropped", "multicast"][..],
-        ),
-        ("TX:", "tx", &["bytes", "packets", "errors", "dropped"][..]),
-    ] {
-        let cells: Vec<String> = keys.iter().map(|k| text(&v[key][*k])).collect();
-        let width = |i: usize| cells[i].len().max(keys[i].len());
-        let line = |items: Vec<&str>| {
-            items
-                .iter()
-                .enumerate()
-                .map(|(i, c)| format!(" {c:>w$}", w = width(i)))
-                .collect::<String>()
-        };
-        let _ = writeln!(out, "    {name}{}", line(keys.to_vec()));
-        let _ = writeln!(
-            out,
-            "       {}",
-            line(cells.iter().map(String::as_str).collect())
-        );
-    }
-    out
-}
-
-/// Without -s no age, as bridge(8) shows times only then; the FID is a detail.
-pub fn trim_fdb(entries: &mut Value, look: &Look) {
-    for entry in entries
-        .as_array_mut()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
-    {
-        if !look.stats {
-            entry.remove("age");
-        }
-        if !look.details {
-            entry.remove("fid");
-        }
-    }
-}
-
-fn fdb_line(entry: &Value) -> String {
-    let mut line = format!("{} dev {}", text(&entry["mac"]), text(&entry["ifname"]));
-    for key in ["fid", "age"] {
-        if !entry[key].is_null() {
-            let _ = write!(line, " {key} {}", entry[key]);
-        }
-    }
-    for flag in rows(&entry["flags"]) {
-        let _ = write!(line, " {}", text(flag));
-    }
-    if !entry["master"].is_null() {
-        let _ = write!(line, " master {}", text(&entry["master"]));
-    }
-    if entry["state"] != "" {
-        let _ = write!(line, " {}", text(&entry["state"]));
-    }
-    line + "\n"
-}
-
-/// `fdb show`.
-pub fn fdb(v: &Value, _: &Look) -> String {
-    rows(v).iter().map(fdb_line).collect()
-}
-
-/// A change as JSON: the entry, and `deleted` as bridge(8) has it.
-pub fn monitor_json(event: Option<&FdbEventInfo>) -> Value {
-    let Some(event) = event else {
-        return Value::Null;
-    };
-    let mut value = json!(event.entry);
-    value["event"] = json!(event.event);
-    if event.deleted {
-        value["deleted"] = json!(true);
-    }
-    value
-}
-
-/// A change as text.
-pub fn monitor(event: Option<&FdbEventInfo>, look: &Look) -> String {
-    let Some(event) = event else {
-        return String::new();
-    };
-    let mut entries = json!([event.entry]);
-    trim_fdb(&mut entries, look);
-    let prefix = match event.event.as_str() {
-        "deleted" => "Deleted ",
-        "aged" => "Deleted (aged) ",
-        "moved" => "Moved ",
-        "refused" => "Refused (full) ",
-        _ => "",
-    };
-    format!("{prefix}{}", fdb_line(&entries[0]))
 }
 
 /// `stats`: a line for each counter, a column for each interface.
