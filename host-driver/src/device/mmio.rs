@@ -13,15 +13,23 @@ use crate::pci::{BAR_REGISTERS, PciTransport};
 /// How long a command of the card may take: generous, since a simulated card is thousands of times slower.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Writes that may be on their way before a read makes sure that they arrived: a read that waits behind thousands of
+/// them would time out on a slow link.
+const MAX_POSTED: u32 = 64;
+
 /// The registers of one card.
 pub struct Mmio {
     transport: Box<dyn PciTransport>,
+    posted: u32,
 }
 
 impl Mmio {
     /// Registers behind `transport`.
     pub fn new(transport: Box<dyn PciTransport>) -> Self {
-        Self { transport }
+        Self {
+            transport,
+            posted: 0,
+        }
     }
 
     /// The transport, for DMA memory, interrupts and resets.
@@ -48,6 +56,7 @@ impl Mmio {
 
     /// Reads the `index`-th register of an array.
     pub fn read_at(&mut self, reg: Reg, index: u32) -> Result<u32, DeviceError> {
+        self.posted = 0;
         let value = self
             .transport
             .read32(BAR_REGISTERS, Self::offset(reg, index)?)?;
@@ -67,7 +76,12 @@ impl Mmio {
     /// Writes the `index`-th register of an array.
     pub fn write_at(&mut self, reg: Reg, index: u32, value: u32) -> Result<(), DeviceError> {
         let offset = Self::offset(reg, index)?;
-        Ok(self.transport.write32(BAR_REGISTERS, offset, value)?)
+        self.transport.write32(BAR_REGISTERS, offset, value)?;
+        self.posted += 1;
+        if self.posted >= MAX_POSTED {
+            self.read(global::MAGIC)?;
+        }
+        Ok(())
     }
 
     /// Writes a register.
