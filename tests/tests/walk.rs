@@ -121,6 +121,13 @@ fn host_receives_what_is_for_it_and_reserved_frames_are_trapped() {
     let mut ring = ReceiveRing::open(&mut rig, 0, 6).expect("a ring");
     let bpdu = Flow::new(2, 2, [1, 0x80, 0xc2, 0, 0, 0], station(0, 0));
     let local = Flow::new(1, 2, HOST, station(0, 0));
+    // The ring's vector: two entries of the MSI-X table, written as a vfio client's SET_IRQS does.
+    let interrupts = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = interrupts.clone();
+    let notify = Box::new(move || {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    });
+    rig.card.root().set_vector(0, Some(notify)).expect("a vector");
     let _a = plug(&mut rig, 0, &[local.clone(), bpdu.clone()], 10, &[]);
     let b = plug(&mut rig, 1, &[], 0, &[]);
     let mut host = vec![];
@@ -138,6 +145,10 @@ fn host_receives_what_is_for_it_and_reserved_frames_are_trapped() {
     assert!(of(&local).iter().all(|f| f.reason == reason::LOCAL));
     assert!(of(&bpdu).iter().all(|f| f.reason == reason::RESERVED));
     assert_eq!(b.span().2, 0);
+    let came = interrupts.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((1..=20).contains(&came), "{came} interrupts for 20 frames");
+    let malformed = rig.read(&smartnic_regs::host::DMA_STATUS, 0).expect("read");
+    assert_eq!(malformed, 0, "no packet was refused");
     for (i, h) in of(&local).iter().enumerate() {
         assert_eq!(h.data, local.frame(i as u32, h.data.len()), "byte for byte");
     }

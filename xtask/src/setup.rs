@@ -2,7 +2,7 @@
 //!
 //! Python packages go into `<tools>/venv` at the versions of `requirements.txt`; a stamp that holds
 //! the digest of that file makes every later call a no-op of milliseconds. What belongs to the
-//! system (compiler, make, perl, zlib, iproute2, tshark, iverilog) is only looked for; as root on a
+//! system (compiler, make, perl, zlib, LZ4, iproute2, tshark, iverilog) is only looked for; as root on a
 //! Debian or Ubuntu it is installed, elsewhere the command to type is named.
 
 use std::fs::{self, File};
@@ -59,6 +59,11 @@ const NEEDS: &[Need] = &[
     Need {
         look_for: Look::Header("zlib.h"),
         package: "zlib1g-dev",
+        why: "FST waves",
+    },
+    Need {
+        look_for: Look::Header("lz4.h"),
+        package: "liblz4-dev",
         why: "FST waves",
     },
     Need {

@@ -68,8 +68,11 @@ impl RootComplex {
     fn write_vector(&mut self, vector: u16) -> Result<(), MmioError> {
         let entry = self.vectors[usize::from(vector)].entry(vector);
         let bytes: Vec<u8> = entry.iter().flat_map(|w| w.to_le_bytes()).collect();
-        // Mask first when masking, unmask last when unmasking: the entry goes in one packet.
-        self.write(MSIX_BAR, u64::from(vector) * 16, &bytes)
+        // Two packets: an access of a register is at most two double words (docs/architecture.md). The address goes
+        // first, so the entry is whole when the second packet unmasks it.
+        let at = u64::from(vector) * 16;
+        self.write(MSIX_BAR, at, &bytes[..8])?;
+        self.write(MSIX_BAR, at + 8, &bytes[8..])
     }
 
     /// Does what an interrupt on a vector does, for a client that tests its eventfds.

@@ -132,7 +132,7 @@ impl Card {
         }
         let log = outputs.join("smartnic-sim.log");
         let mut sim = spawn(&mut sim, &log)?;
-        serves(&mut sim, &device, &log)?;
+        serves(&mut sim, &device, &log, "ready:")?;
         let mut daemon = at(run.host, &programs.daemon);
         daemon
             .arg("--device")
@@ -143,7 +143,7 @@ impl Card {
         }
         let log = outputs.join("smartnicd.log");
         let mut daemon = spawn(&mut daemon, &log)?;
-        serves(&mut daemon, &control, &log)?;
+        serves(&mut daemon, &control, &log, "")?;
         let card = Self {
             daemon,
             sim,
@@ -234,10 +234,14 @@ fn spawn(command: &mut Command, log: &Path) -> Result<Guard> {
     Guard::spawn(command.stdout(file.try_clone()?).stderr(file))
 }
 
-/// Waits until a program accepts connections; if it ends instead, its log says why.
-fn serves(guard: &mut Guard, socket: &Path, log: &Path) -> Result<()> {
+/// Waits until a program accepts connections: its socket is there, and its log holds `ready` (a socket is there before
+/// it listens). If it ends instead, its log says why.
+fn serves(guard: &mut Guard, socket: &Path, log: &Path, ready: &str) -> Result<()> {
     let start = Instant::now();
-    while !socket.exists() {
+    let serving = || {
+        socket.exists() && fs::read_to_string(log).is_ok_and(|text| text.contains(ready))
+    };
+    while !serving() {
         let said = || tail(&fs::read_to_string(log).unwrap_or_default(), 15);
         if let Some(status) = guard.wait(Duration::from_millis(20))? {
             bail!(
