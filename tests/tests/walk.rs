@@ -127,7 +127,10 @@ fn host_receives_what_is_for_it_and_reserved_frames_are_trapped() {
     let notify = Box::new(move || {
         count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     });
-    rig.card.root().set_vector(0, Some(notify)).expect("a vector");
+    rig.card
+        .root()
+        .set_vector(0, Some(notify))
+        .expect("a vector");
     let _a = plug(&mut rig, 0, &[local.clone(), bpdu.clone()], 10, &[]);
     let b = plug(&mut rig, 1, &[], 0, &[]);
     let mut host = vec![];

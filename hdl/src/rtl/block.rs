@@ -1,8 +1,9 @@
 //! A finished module as a rust-hdl `Block`: rust-hdl's generator walks it like any other circuit.
 
 use super::expr::Kind;
-use super::lower::{Lower, is_reg, next_name};
+use super::lower::{CLOCKED, Lower, is_reg, next_name};
 use super::module::{Decl, Module};
+use super::process::{Stmt, collect_targets};
 use rust_hdl_core::ast::{Verilog, VerilogLiteral, VerilogStatement};
 use rust_hdl_core::atom::{Atom, AtomKind};
 use rust_hdl_core::block::Block;
@@ -118,7 +119,7 @@ impl RtlBlock {
                     },
                 ));
             }
-            if is_reg(d.kind) {
+            if is_reg(d.kind) && has_next(&m, &d.name) {
                 atoms.push((
                     next_name(&d.name),
                     RtlAtom {
@@ -146,11 +147,22 @@ impl RtlBlock {
 }
 
 /// Combinational processes first, then one clocked process for each domain.
+///
+/// A process that assigns registers of one domain alone becomes statements of that domain's clocked process: a
+/// condition that does not hold then costs nothing in simulation. One that assigns wires too stays combinational and gives
+/// its registers' next values (`NAME$d`).
 fn body(m: &super::module::Inner, atoms: &mut Vec<(String, RtlAtom)>) -> String {
     let mut lower = Lower::new(m.id);
     let mut text = String::new();
     let mut done = 0;
+    let mut direct: Vec<String> = vec![String::new(); m.domains.len()];
     for p in &m.processes {
+        if let Some(domain) = domain_of(m, p) {
+            let block = lower.clocked(p);
+            flush_temps(&lower, &mut done, &mut text, atoms);
+            direct[domain] += &nonblocking(&verilog_combinatorial(&block));
+            continue;
+        }
         let (block, reads) = lower.process(p);
         flush_temps(&lower, &mut done, &mut text, atoms);
         let t = verilog_combinatorial(&block);
@@ -162,9 +174,55 @@ fn body(m: &super::module::Inner, atoms: &mut Vec<(String, RtlAtom)>) -> String 
         };
     }
     for d in &m.domains {
-        clocked(m, d.index, &mut text);
+        clocked(m, d.index, &direct[d.index], &mut text);
     }
     text
+}
+
+/// The domain of a process that assigns nothing but registers of one domain.
+fn domain_of(m: &super::module::Inner, stmts: &[Stmt]) -> Option<usize> {
+    let mut targets = vec![];
+    collect_targets(stmts, &mut targets);
+    let mut domains = targets.iter().map(|t| m.regs.get(t).map(|r| r.domain));
+    let first = domains.next()??;
+    domains.all(|d| d == Some(first)).then_some(first)
+}
+
+/// Registers that a process with wires assigns: their next value is a wire.
+fn has_next(m: &super::module::Inner, name: &str) -> bool {
+    m.processes.iter().any(|p| {
+        let mut targets = vec![];
+        collect_targets(p, &mut targets);
+        targets.iter().any(|t| t == name) && domain_of(m, p).is_none()
+    })
+}
+
+/// The statements inside rust-hdl's `always @(*) begin ... end`, with the marked targets assigned at the clock edge.
+fn nonblocking(text: &str) -> String {
+    let inner = text
+        .trim_start()
+        .strip_prefix("always @(*) begin")
+        .and_then(|t| t.trim_end().strip_suffix("end"))
+        .expect("as rust-hdl writes a block");
+    let mut out = String::new();
+    for line in inner.lines().filter(|l| !l.trim().is_empty()) {
+        let indent = line.len() - line.trim_start().len();
+        match line[indent..].split_once(CLOCKED) {
+            // The first assignment sign behind the target is its own: an offset holds no ` = `.
+            Some((name, rest)) if !name.contains(' ') => {
+                let _ = writeln!(
+                    out,
+                    "{}{name}{}",
+                    &line[..indent],
+                    rest.replacen(" = ", " <= ", 1)
+                );
+            }
+            _ => {
+                let _ = writeln!(out, "{line}");
+            }
+        }
+    }
+    out
 }
 
 fn is_constant(block: &[VerilogStatement]) -> bool {
@@ -193,45 +251,35 @@ fn flush_temps(
     *done = lower.temps.len();
 }
 
-fn clocked(m: &super::module::Inner, domain: usize, text: &mut String) {
+/// The clocked process of a domain: what the processes say, then next values, then reset, which wins.
+fn clocked(m: &super::module::Inner, domain: usize, direct: &str, text: &mut String) {
     let d = &m.domains[domain];
     let (clock, reset) = (
         d.clock.name().expect("named"),
         d.reset.name().expect("named"),
     );
-    let of = |with_reset: bool| {
-        m.regs
-            .iter()
-            .filter(move |(_, r)| r.domain == domain && r.reset.is_some() == with_reset)
-    };
-    if of(true).next().is_some() {
-        let _ = writeln!(
-            text,
-            "always @(posedge {clock}) begin\n    if ({reset}) begin"
-        );
-        for (name, r) in of(true) {
-            let width = m
-                .decls
-                .iter()
-                .find(|d| d.name == *name)
-                .expect("declared")
-                .width;
-            let value = super::lower::literal_text(width, r.reset.as_ref().expect("filtered"));
-            let _ = writeln!(text, "        {name} <= {value};");
-        }
-        let _ = writeln!(text, "    end else begin");
-        for (name, _) in of(true) {
-            let _ = writeln!(text, "        {name} <= {};", next_name(name));
-        }
-        let _ = writeln!(text, "    end\nend");
+    let of = || m.regs.iter().filter(move |(_, r)| r.domain == domain);
+    if of().next().is_none() {
+        return;
     }
-    if of(false).next().is_some() {
-        let _ = writeln!(text, "always @(posedge {clock}) begin");
-        for (name, _) in of(false) {
-            let _ = writeln!(text, "    {name} <= {};", next_name(name));
-        }
-        let _ = writeln!(text, "end");
+    let _ = writeln!(text, "always @(posedge {clock}) begin");
+    *text += direct;
+    for (name, _) in of().filter(|(n, _)| has_next(m, n)) {
+        let _ = writeln!(text, "    {name} <= {};", next_name(name));
     }
+    if of().any(|(_, r)| r.reset.is_some()) {
+        let _ = writeln!(text, "    if ({reset}) begin");
+        for (name, r) in of() {
+            if let Some(words) = &r.reset {
+                let decl = m.decls.iter().find(|d| d.name == *name);
+                let width = decl.expect("declared").width;
+                let value = super::lower::literal_text(width, words);
+                let _ = writeln!(text, "        {name} <= {value};");
+            }
+        }
+        let _ = writeln!(text, "    end");
+    }
+    let _ = writeln!(text, "end");
 }
 
 /// Unconnected clocks and resets of instances go to the signals of the same name here.

@@ -16,6 +16,9 @@ use rust_hdl_core::ast::{
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+/// Marks the targets of clocked assignments in the text that rust-hdl writes; see `block`.
+pub(crate) const CLOCKED: &str = "$clocked";
+
 /// Lowers the expressions of one module and collects the temporary wires that they need.
 pub(crate) struct Lower {
     /// Temporary wires: name, width, value.
@@ -26,6 +29,7 @@ pub(crate) struct Lower {
     /// Names that the current process assigns and must not read.
     forbidden: Vec<String>,
     reads: Vec<String>,
+    in_clocked: bool,
 }
 
 pub(crate) fn literal_text(width: u32, words: &[u64]) -> String {
@@ -61,6 +65,7 @@ impl Lower {
             next: 0,
             forbidden: vec![],
             reads: vec![],
+            in_clocked: false,
         }
     }
 
@@ -200,6 +205,16 @@ impl Lower {
         paren(X::Binary(Box::new(a), op, Box::new(n)))
     }
 
+    /// A process that assigns registers alone, as statements for a clocked block: targets carry the mark [`CLOCKED`].
+    pub fn clocked(&mut self, stmts: &[Stmt]) -> VerilogBlock {
+        self.in_clocked = true;
+        let mut out = vec![];
+        self.stmts(stmts, &mut out);
+        self.in_clocked = false;
+        self.reads.clear();
+        out
+    }
+
     /// One process as a block of rust-hdl statements, with defaults first. Also tells what it reads.
     pub fn process(&mut self, stmts: &[Stmt]) -> (VerilogBlock, Vec<String>) {
         let mut targets = vec![];
@@ -234,11 +249,13 @@ impl Lower {
         (out, std::mem::take(&mut self.reads))
     }
 
-    fn target(t: &E) -> X {
+    fn target(&self, t: &E) -> X {
         let Node::Sig { name, kind, .. } = &*t.node else {
             unreachable!("a signal")
         };
-        sig(if is_reg(*kind) {
+        sig(if self.in_clocked {
+            format!("{name}{CLOCKED}")
+        } else if is_reg(*kind) {
             next_name(name)
         } else {
             name.clone()
@@ -248,11 +265,11 @@ impl Lower {
     fn stmts(&mut self, stmts: &[Stmt], out: &mut VerilogBlock) {
         for s in stmts {
             let x = match s {
-                Stmt::Set(t, v) => S::Assignment(Self::target(t), self.expr(v)),
+                Stmt::Set(t, v) => S::Assignment(self.target(t), self.expr(v)),
                 Stmt::SetSlice(t, off, v) => {
                     let offset = sig(self.atom(off));
                     S::SliceAssignment {
-                        base: Self::target(t),
+                        base: self.target(t),
                         width: v.width as usize,
                         offset,
                         replacement: self.expr(v),

@@ -238,9 +238,8 @@ fn spawn(command: &mut Command, log: &Path) -> Result<Guard> {
 /// it listens). If it ends instead, its log says why.
 fn serves(guard: &mut Guard, socket: &Path, log: &Path, ready: &str) -> Result<()> {
     let start = Instant::now();
-    let serving = || {
-        socket.exists() && fs::read_to_string(log).is_ok_and(|text| text.contains(ready))
-    };
+    let serving =
+        || socket.exists() && fs::read_to_string(log).is_ok_and(|text| text.contains(ready));
     while !serving() {
         let said = || tail(&fs::read_to_string(log).unwrap_or_default(), 15);
         if let Some(status) = guard.wait(Duration::from_millis(20))? {
