@@ -10,12 +10,13 @@ use crate::rtl::{E, Module, bits_for, cat, lit, mux, pick, ram, select_onehot};
 /// Bytes without which a parser gives no header.
 pub const MIN_HEADER: u64 = 14;
 
-/// The module: `verdict_*`, `done_*` in; `enq_*`, `learn_*`, `drop_state[P+1]` and the other drop pulses out (bit per source).
+/// The module: `verdict_*`, `done_*` in; `enq_*`, `learn_*`, `drop_state[P+1]` and the other drop pulses out (bit per
+/// source), and `no_member[G]` and `pruned`.
 pub fn commit(p: &Params) -> Module {
     let m = Module::new("forward_commit");
     let n = p.sources();
     let cb = p.cell_bits();
-    let fields = verdict_fields(n);
+    let fields = verdict_fields(n, p.lag_groups);
     let wide: u32 = fields.iter().map(|f| f.1).sum();
     let v_valid = m.input("verdict_valid", 1);
     let v_source = m.input("verdict_source", n);
@@ -129,6 +130,12 @@ pub fn commit(p: &Params) -> Module {
     let pulses = m.output_reg("drop_no_cell", n, 0);
     let no_cell = (&nocell & !&bad) | dropped(code::OVERRUN);
     m.assign(&pulses, &onehot & (&fresh & no_cell).repl(n));
+
+    let counted = m.named("counted", &fresh & &good);
+    let pulse = m.output_reg("pruned", 1, 0);
+    m.assign(&pulse, &counted & f("pruned"));
+    let pulses = m.output_reg("no_member", p.lag_groups, 0);
+    m.assign(&pulses, f("no_member") & counted.repl(p.lag_groups));
 
     let learn = m.output_reg("learn_valid", 1, 0);
     m.assign(&learn, &fresh & &good & f("learn"));

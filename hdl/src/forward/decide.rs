@@ -4,12 +4,12 @@ use super::{FDB_FIELDS, code, context_fields, join, verdict_fields};
 use crate::meta;
 use crate::params::Params;
 use crate::regbus::field;
-use crate::rtl::{E, Module, any_of, bits_for, cat, lit, mux, pick, select_onehot};
+use crate::rtl::{E, Module, bits_for, cat, lit, mux, pick, select_onehot};
 use smartnic_regs::port::CONFIG as C;
 use smartnic_regs::values::{action, dest, kind, learn, reason, state};
 
 /// The module. Inputs `dec_*` from `lookup`, `config{i}[32]`, `forward_mask{i}[P+1]`, `link[P]`, `collecting[P]`, `action{n}[2]`, `reason{n}[8]`,
-/// `forward_enable`; outputs `verdict_valid`, `verdict_source[P+1]` (one-hot), `verdict_*` and pulses `no_member[G]`, `pruned`.
+/// `forward_enable`; outputs `verdict_valid`, `verdict_source[P+1]` (one-hot), `verdict_*`.
 pub fn decide(p: &Params) -> Module {
     let m = Module::new("forward_decide");
     let n = p.sources();
@@ -79,7 +79,13 @@ pub fn decide(p: &Params) -> Module {
     }
     let bits = |v: &[E]| cat(&v.iter().rev().cloned().collect::<Vec<_>>());
     // A flood leaves by every port that is in no LAG and by one member of each LAG.
-    let elected = any_of(np, &mem1);
+    let group_bits = bits_for(p.lag_groups as u64);
+    // A number of 3 or 4 bits names a group of this card.
+    let exists = |number: &E| number.lt(p.lag_groups as u64);
+    let of_group = |number: &E| {
+        let chosen = pick(&number.slice(0, group_bits), &mem1);
+        chosen & exists(number).repl(np)
+    };
     let flood: Vec<E> = (0..n)
         .map(|i| {
             let c = &configs[i as usize];
@@ -87,14 +93,13 @@ pub fn decide(p: &Params) -> Module {
             let mc = &c1["mc"] & !&c1["bc"] & field(c, C::FLOOD_MC);
             let bc = &c1["bc"] & field(c, C::FLOOD_BC);
             let here = if i < np {
-                !field(c, C::LAG_VALID) | elected.bit(i)
+                !field(c, C::LAG_VALID) | of_group(&field(c, C::LAG)).bit(i)
             } else {
                 lit(1, 1)
             };
             (uc | mc | bc) & here
         })
         .collect();
-    let group_bits = bits_for(p.lag_groups as u64);
     let to_set = |dst: &E| -> E {
         // Destination number to destination set.
         let is_lag = dst.slice(4, 2).eq((dest::LAG >> 4) as u64);
@@ -105,7 +110,7 @@ pub fn decide(p: &Params) -> Module {
             dst.slice(0, 3).decode(np)
         };
         let port = mux(dst.slice(3, 3).is_zero(), port, lit(np, 0));
-        let lag = mux(&is_lag, pick(&dst.slice(0, group_bits), &mem1), lit(np, 0));
+        let lag = mux(&is_lag, of_group(&dst.slice(0, 4)), lit(np, 0));
         cat(&[is_host, port | lag])
     };
     // A multicast set is not resolved by this table: it floods as multicast.
@@ -133,8 +138,7 @@ pub fn decide(p: &Params) -> Module {
     let direct_set2 = s2("direct_set", &direct_set);
     let no_member: Vec<E> = (0..p.lag_groups)
         .map(|g| {
-            let w = wanted.slice(0, group_bits).eq_const(g as u64);
-            let w = if p.lag_groups == 1 { lit(1, 1) } else { w };
+            let w = wanted.slice(0, 4).eq_const(g as u64);
             &wants_lag & w & !mem1[g as usize].any()
         })
         .collect();
@@ -250,13 +254,18 @@ pub fn decide(p: &Params) -> Module {
         });
     });
     let illegal = &lost | &disabled | &bad_source;
+    let by_action = act2.eq(action::DROP as u64) | act2.eq(action::TRAP as u64);
+    let early = &disabled | &bad_source | (&is_reserved & by_action);
+    let reaches_rule_7 = !&lost & !&direct2 & !early & !&no_collect & !&not_forwarding & !&black2;
+    let reaches_rule_7 = m.named("reaches_rule_7", reaches_rule_7);
+    let addressed = &reaches_rule_7 | (!&lost & &direct2);
     let learn3 = &learn2 & !illegal & !&direct2 & !&no_collect;
 
     let valid = m.output_reg("verdict_valid", 1, 0);
     m.assign(&valid, &v2);
     let source = m.output_reg_nr("verdict_source", n);
     m.assign(&source, &k2["source"]);
-    let fields = verdict_fields(n);
+    let fields = verdict_fields(n, p.lag_groups);
     let word = join(&fields, |f| match f {
         "dest" => set3.clone(),
         "class" => class3.clone(),
@@ -265,6 +274,8 @@ pub fn decide(p: &Params) -> Module {
         "learn_insert" => insert2.clone(),
         "learn_key" => cat(&[k2["fid"].clone(), k2["src"].clone()]),
         "learn_dest" => dest2.clone(),
+        "pruned" => &pruned & &reaches_rule_7,
+        "no_member" => &no_member & addressed.repl(p.lag_groups),
         "meta" => meta::pack(|f| match f {
             "reason" => reason3.clone(),
             "msti" => lit(6, 0),
@@ -274,10 +285,6 @@ pub fn decide(p: &Params) -> Module {
     });
     let out = m.output_reg_nr("verdict_word", word.width());
     m.assign(&out, &word);
-    let pulse = m.output_reg("pruned", 1, 0);
-    m.assign(&pulse, &pruned & &v2);
-    let pulses = m.output_reg("no_member", p.lag_groups, 0);
-    m.assign(&pulses, &no_member & v2.repl(p.lag_groups));
     let idle = m.output_reg("idle", 1, 0);
     m.assign(&idle, !(&valid_in | &v1 | &v2 | &valid));
     m

@@ -16,6 +16,9 @@
 //! An action "copy" adds the host wherever rules 4 to 7 end. Learning happens in states learning and forwarding, for good frames, before
 //! rules 5 to 7. A frame that the host addresses to a port or LAG goes there whatever the rules say.
 //!
+//! A LAG stands for its chosen member; a flood leaves by the member that each LAG itself chose; a LAG group that the card does not have
+//! has no member. Good frames that reach rule 7 (or are addressed to a LAG by the host) count in `no_member` and `pruned`, others do not.
+//!
 //! Latency: header to verdict 9 + LAG latency cycles, hidden behind the rest of the frame; `done` to `enq_valid` 2 cycles. Test: `tests/forward.rs`.
 
 mod commit;
@@ -95,7 +98,7 @@ pub(crate) const FDB_FIELDS: &[(&str, u32)] = &[
 ];
 
 /// Fields of a verdict from `decide` to `commit`.
-pub(crate) fn verdict_fields(sources: u32) -> Vec<(&'static str, u32)> {
+pub(crate) fn verdict_fields(sources: u32, groups: u32) -> Vec<(&'static str, u32)> {
     vec![
         ("dest", sources),
         ("class", 3),
@@ -104,6 +107,8 @@ pub(crate) fn verdict_fields(sources: u32) -> Vec<(&'static str, u32)> {
         ("learn_insert", 1),
         ("learn_key", 60),
         ("learn_dest", 6),
+        ("pruned", 1),
+        ("no_member", groups),
         ("meta", crate::meta::width()),
     ]
 }

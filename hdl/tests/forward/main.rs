@@ -26,7 +26,8 @@ fn mac(rng: &mut impl Rng) -> u64 {
 }
 
 fn entry(rng: &mut impl Rng) -> Option<Entry> {
-    let dest = [0, 1, 2, 3, 0xf, 0x10, 0x11, 0x12, 0x13, 0x21, 9][rng.random_range(0..11)];
+    let dest =
+        [0, 1, 2, 3, 0xf, 0x10, 0x11, 0x12, 0x13, 0x21, 9, 0x15, 0x1c][rng.random_range(0..13)];
     let kind = [0, 0, 0, 1, 2, 3, 4, 8][rng.random_range(0..8)];
     rng.random_bool(0.7).then(|| Entry {
         dest,
@@ -61,7 +62,7 @@ fn run(ports: u32, seed: u64, worlds: usize, frames: usize) {
                 hairpin: rng.random_bool(0.2),
                 isolated: rng.random_bool(0.2),
                 class: rng.random_range(0..8),
-                lag: (i < n - 1 && rng.random_bool(0.5)).then(|| rng.random_range(0..4)),
+                lag: (i < n - 1 && rng.random_bool(0.5)).then(|| rng.random_range(0..5)),
                 fid: rng.random_range(0..4096),
                 mask: rng.random_range(0..1u64 << n) | rng.random_range(0..1u64 << n),
             })
@@ -103,10 +104,12 @@ fn count_bits(totals: &mut Totals, name: &'static str, bits: u64) {
 
 fn frame(w: &World, source: usize, id: u64, rng: &mut impl Rng, cell_bits: u32) -> Frame {
     let host = source == w.ports;
-    let direct = [0u64, 1, 2, 3, 9, 0x10, 0x11, 0x12, 0x13][rng.random_range(0..9)];
+    let direct = [0u64, 1, 2, 3, 9, 0x10, 0x11, 0x12, 0x13, 0x17][rng.random_range(0..10)];
     let member = |g: u64, rng: &mut dyn rand::RngCore| {
+        // Registers may name a member that is not of the group.
+        let strangers = rng.random_bool(0.2);
         let of: Vec<usize> = (0..w.ports)
-            .filter(|i| w.configs[*i].lag == Some(g))
+            .filter(|i| strangers || w.configs[*i].lag == Some(g))
             .collect();
         if of.is_empty() || rng.random_bool(0.2) {
             0
@@ -265,9 +268,6 @@ fn play(dut: &mut Model, w: &World, rng: &mut impl Rng, frames: usize, cell_bits
                 let f = frame(w, s, by_id.len() as u64, rng, cell_bits);
                 poke_header(dut, &f);
                 open[s].push_back(f.clone());
-                let o = w.judge(&f);
-                count_bits(&mut want, "pruned", o.pruned as u64);
-                count_bits(&mut want, "no_member", o.no_member);
                 by_id.push(f);
                 age[s] = 0;
             }
@@ -334,6 +334,8 @@ fn play(dut: &mut Model, w: &World, rng: &mut impl Rng, frames: usize, cell_bits
             if let Some(d) = o.drop {
                 count_bits(&mut want, d, 1 << f.source);
             }
+            count_bits(&mut want, "pruned", o.pruned as u64);
+            count_bits(&mut want, "no_member", o.no_member);
             learn.extend(o.learn);
             if !f.nocell {
                 enqueue.push_back(f);

@@ -81,9 +81,21 @@ impl World {
         match dest {
             d if d < self.ports as u64 => 1 << d,
             0x0f => 1 << self.ports,
-            d if (0x10..0x20).contains(&d) => members[(d & 3) as usize],
+            d if (0x10..0x20).contains(&d) => self.member(d, members),
             _ => 0,
         }
+    }
+
+    /// The member of a group, by the group's destination number; groups that are not there have none.
+    fn member(&self, dest: u64, members: &[u64]) -> u64 {
+        members.get((dest & 15) as usize).copied().unwrap_or(0)
+    }
+
+    /// Bit of an existing group at which nobody takes the frame.
+    fn lost_at(&self, dest: u64, members: &[u64]) -> u64 {
+        let group = (dest & 15) as usize;
+        let lag = dest & 0x30 == 0x10 && members.get(group) == Some(&0);
+        (lag as u64) << group
     }
 
     /// What the end of a frame does: faults of the MAC first, then lack of cells, then the rules.
@@ -114,9 +126,7 @@ impl World {
             o.dest = self.resolve(dest, &f.members);
             o.class = class;
             o.reason = 0;
-            if dest & 0x30 == 0x10 && f.members[(dest & 3) as usize] == 0 {
-                o.no_member = 1 << (dest & 3);
-            }
+            o.no_member = self.lost_at(dest, &f.members);
             if o.dest == 0 {
                 o.drop = Some("drop_no_destination");
             }
@@ -133,24 +143,22 @@ impl World {
             } else {
                 d.flood[0]
             };
-            let elected = i == host || d.lag.is_none() || f.members.iter().any(|m| m >> i & 1 == 1);
+            let elected = match d.lag {
+                Some(g) if i != host => self.member(g, &f.members) >> i & 1 == 1,
+                _ => true,
+            };
             floods |= ((allowed && elected) as u64) << i;
         }
         let candidates = da.map_or(floods, |e| self.resolve(e.dest, &f.members));
-        if let Some(e) = da.filter(|e| e.dest & 0x30 == 0x10) {
-            if f.members[(e.dest & 3) as usize] == 0 {
-                o.no_member = 1 << (e.dest & 3);
-            }
-        }
         let mut set = 0;
-        let mut uncut = false;
+        let (mut uncut, mut pruned) = (false, false);
         for i in 0..n {
             if candidates >> i & 1 == 0 {
                 continue;
             }
             let d = &self.configs[i];
             if i != host && src_lag.is_some() && d.lag == src_lag {
-                o.pruned = true;
+                pruned = true;
                 continue;
             }
             uncut |= i != host;
@@ -205,6 +213,10 @@ impl World {
             _ => {}
         }
         let black = f.da.is_some_and(|e| e.kind & 8 != 0) || f.sa.is_some_and(|e| e.kind & 8 != 0);
+        if !not_collecting && c.state == 3 && !black {
+            o.pruned = pruned;
+            o.no_member = da.map_or(0, |e| self.lost_at(e.dest, &f.members));
+        }
         let drop = if not_collecting {
             Some("drop_not_collecting")
         } else if c.state != 3 {

@@ -211,6 +211,7 @@ impl Fdb {
     /// A millisecond or whatever a tick is; sweeps when the period is over (6.4).
     pub fn tick(&mut self) -> Vec<Event> {
         if self.age_period == 0 {
+            self.ticks = 0;
             return vec![];
         }
         self.ticks += 1;

@@ -14,7 +14,7 @@
 //!   leading tags (0x8100, 0x88a8) is dropped and teaches nothing; it is counted by the MAC, which this model leaves out.
 //! - 1.3 A pause frame (01:80:C2:00:00:01, 0x8808, opcode 1) is counted as received and goes no further.
 //! - 1.4 Others are counted (`rx_frames`, `rx_bytes` and the size and address classes, FCS included).
-//! - 1.5 A frame of the host has 14 to 9,216 bytes (else it goes nowhere) and is not counted as received.
+//! - 1.5 A frame of the host has 14 to 9,216 bytes (else it is refused) and is not counted as received.
 //!
 //! **2. Verdict:** the first that applies.
 //! - 2.1 The source's state is disabled: `drop_state`.
@@ -42,8 +42,9 @@
 //! - 3.5 Ports pad to 60 bytes with zeros and count `tx_` frames; the host gets the frame as it came, with source, reason, layer3+4
 //!   hash, tag and FID.
 //!
-//! **4. Direct.** A frame that the host addresses to a port, a LAG's chosen member or itself goes there with the class given, whatever clauses 2
-//! and 3 say, but not through a port without link; it teaches nothing. A LAG without a member counts in `no_member` and `drop_no_destination`.
+//! **4. Direct.** A frame that the host addresses to a port or a LAG's chosen member goes there with the class given, whatever clauses 2
+//! and 3 say, but not through a port without link; it teaches nothing. Any other destination, a LAG without a member too, is refused:
+//! the host is told, and nothing counts.
 //!
 //! **5. LAG.**
 //! - 5.1 Hashes are those of Linux 6.12's bonding ([`Flow`]); encap2+3 and encap3+4 hash as layer2+3 and layer3+4 as long as the card

@@ -45,8 +45,19 @@ pub struct Copy {
 pub struct Outcome {
     /// What leaves, in order of destinations, the host last.
     pub copies: Vec<Copy>,
+    /// The host's frame was not taken: its length, or where it was addressed to, does not exist.
+    pub refused: bool,
     /// Why nothing does, if that is counted.
     pub drop: Option<Counter>,
     /// What the FDB reports.
     pub event: Option<Event>,
+}
+
+impl Outcome {
+    pub(crate) fn refused() -> Outcome {
+        Outcome {
+            refused: true,
+            ..Outcome::default()
+        }
+    }
 }

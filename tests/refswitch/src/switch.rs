@@ -105,7 +105,7 @@ impl Switch {
     /// The host sends a frame through the switch (1.5).
     pub fn send(&mut self, frame: &[u8]) -> Outcome {
         if !SENDABLE.contains(&frame.len()) {
-            return Outcome::default();
+            return Outcome::refused();
         }
         self.switch(Endpoint::Host, frame)
     }
@@ -113,21 +113,24 @@ impl Switch {
     /// The host sends a frame to a destination as it stands (clause 4).
     pub fn send_direct(&mut self, dest: Dest, class: u8, frame: &[u8]) -> Outcome {
         if !SENDABLE.contains(&frame.len()) {
-            return Outcome::default();
+            return Outcome::refused();
         }
         let a = self.arrival(Endpoint::Host, frame);
-        let mut outcome = Outcome::default();
-        let Some(to) = self.resolve(dest, &a.flow) else {
-            return self.dropped(Endpoint::Host, Counter::DropNoDestination, outcome);
+        let to = match dest {
+            Dest::To(Endpoint::Host) => None,
+            Dest::Lag(g) => self.groups.get(g).and_then(|group| {
+                let link: Vec<bool> = self.ports.iter().map(|p| p.link).collect();
+                group.member(&a.flow, &link).map(Endpoint::Port)
+            }),
+            dest => self.resolve(dest, &a.flow),
         };
-        if to == Endpoint::Host || self.port(to).link {
-            self.copies(
-                &a,
-                &BTreeSet::from([to]),
-                class,
-                reason::FLOOD,
-                &mut outcome,
-            );
+        let Some(to) = to else {
+            return Outcome::refused();
+        };
+        let mut outcome = Outcome::default();
+        if self.port(to).link {
+            let to = BTreeSet::from([to]);
+            self.copies(&a, &to, class, reason::FLOOD, &mut outcome);
         }
         outcome
     }

@@ -130,9 +130,12 @@ fn clause_4_direct() {
     assert_eq!(to(&s.send_direct(Dest::Lag(1), 0, &f)).len(), 1);
     s.port_mut(port(1)).link = false;
     assert_eq!(s.send_direct(Dest::To(port(1)), 1, &f), Outcome::default());
+    for dest in [Dest::To(Endpoint::Host), Dest::To(port(4)), Dest::Lag(7)] {
+        assert!(s.send_direct(dest, 0, &f).refused, "{dest:?}");
+    }
     s.groups[1].enabled = false;
     let o = s.send_direct(Dest::Lag(1), 0, &f);
-    assert_eq!(o.drop, Some(Counter::DropNoDestination));
-    assert_eq!(s.groups[1].no_member, 1);
+    assert_eq!((o.refused, o.drop), (true, None));
+    assert_eq!(s.groups[1].no_member, 0);
     assert!(s.fdb.is_empty());
 }

@@ -1,13 +1,16 @@
 //! A card in this process with checkers on its pins, set up through its registers: what benches and whole-card tests drive.
 
+pub mod events;
+pub mod fdb;
 pub mod ring;
 pub mod shared;
+pub mod transmit;
 
 pub use shared::Shared;
 
 use smartnic_hdl::params::Params;
-use smartnic_regs::values::{counter, dest, fdb_op, learn, state};
-use smartnic_regs::{Reg, fdb, global, port, stats};
+use smartnic_regs::values::{counter, dest, learn, state};
+use smartnic_regs::{Reg, global, port, stats};
 use smartnic_sim::card::{Card, CardError, CardSettings, ClockSettings};
 use smartnic_sim::pcie::{MmioError, Settings};
 use smartnic_verilated::{Opt, Options};
@@ -132,7 +135,7 @@ impl Rig {
         use rand::{RngCore, SeedableRng};
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
         for i in 0..8 {
-            self.write(&fdb::HASH_KEY, i, rng.next_u32())?;
+            self.write(&smartnic_regs::fdb::HASH_KEY, i, rng.next_u32())?;
         }
         use port::CONFIG as C;
         let flood = C::FLOOD_UC.put(1) | C::FLOOD_MC.put(1) | C::FLOOD_BC.put(1);
@@ -156,52 +159,6 @@ impl Rig {
             },
         )?;
         self.write(&port::FORWARD_MASK, n, (1 << n) - 1)
-    }
-
-    /// Adds an FDB entry and tells whether there was room.
-    pub fn fdb_add(
-        &mut self,
-        mac: [u8; 6],
-        fid: u32,
-        destination: u32,
-        kind: u32,
-    ) -> Result<bool, RigError> {
-        self.fdb_key(mac, fid)?;
-        self.write(
-            &fdb::DATA,
-            0,
-            fdb::DATA::DEST.put(destination) | fdb::DATA::KIND.put(kind) | fdb::DATA::AGE.put(3),
-        )?;
-        Ok(fdb::RESULT::FULL.get(self.fdb_command(fdb_op::ADD)?) == 0)
-    }
-
-    /// Destination and kind of an FDB entry, if it is there.
-    pub fn fdb_lookup(&mut self, mac: [u8; 6], fid: u32) -> Result<Option<(u32, u32)>, RigError> {
-        self.fdb_key(mac, fid)?;
-        let result = self.fdb_command(fdb_op::LOOKUP)?;
-        use fdb::RESULT as R;
-        Ok((R::FOUND.get(result) == 1).then(|| (R::DEST.get(result), R::KIND.get(result))))
-    }
-
-    fn fdb_key(&mut self, mac: [u8; 6], fid: u32) -> Result<(), RigError> {
-        let [a, b, c, d, e, f] = mac;
-        self.write(&fdb::KEY_LO, 0, u32::from_le_bytes([a, b, c, d]))?;
-        let high = fdb::KEY_HI::MAC.put(u16::from_le_bytes([e, f]).into());
-        self.write(&fdb::KEY_HI, 0, high | fdb::KEY_HI::FID.put(fid))
-    }
-
-    fn fdb_command(&mut self, op: u32) -> Result<u32, RigError> {
-        self.write(&fdb::COMMAND, 0, fdb::COMMAND::OP.put(op))?;
-        for _ in 0..10_000 {
-            let result = self.read(&fdb::RESULT, 0)?;
-            if fdb::RESULT::BUSY.get(result) == 0 {
-                return Ok(result);
-            }
-        }
-        Err(RigError::Slow {
-            what: "an FDB command",
-            cycles: 10_000,
-        })
     }
 
     /// Adds the host's own address.
