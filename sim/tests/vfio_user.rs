@@ -199,3 +199,14 @@ fn rate_of_register_accesses() {
     );
     client.shutdown().unwrap();
 }
+
+#[test]
+fn a_card_that_stops_hangs_up_on_its_client() {
+    let bench = bench();
+    let mut client = Client::new(&bench.path).unwrap();
+    assert_eq!(read32(&mut client, CONFIG, 0), 0x10f5_1af4);
+    bench.card.stop().unwrap();
+    let mut bytes = [0; 4];
+    client.region_read(0, 0, &mut bytes).unwrap_err();
+    eventually(|| !bench.server.connected());
+}

@@ -26,8 +26,13 @@ fn invalid(text: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidInput, text.into())
 }
 
-fn stopped(error: crate::card::CardError) -> Error {
-    Error::new(ErrorKind::BrokenPipe, error.to_string())
+/// What ends a client whose card has stopped.
+pub(super) struct CardStopped;
+
+/// Hangs up. The protocol crate answers any error and goes on with the next message, so that a client would never learn
+/// that there is no card any more: only unwinding out of it closes the connection. No panic hook runs.
+fn stopped(_: crate::card::CardError) -> Error {
+    std::panic::resume_unwind(Box::new(CardStopped))
 }
 
 impl<'a> Backend<'a> {

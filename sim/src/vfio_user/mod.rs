@@ -135,6 +135,10 @@ fn serve(server: &Server, card: CardHandle, state: &State) {
                 return;
             }
             Ok(Err(error)) => tracing::warn!("the vfio-user client was cut off: {error}"),
+            Err(end) if end.is::<backend::CardStopped>() => {
+                tracing::info!("the card has stopped: the vfio-user client was hung up on");
+                return;
+            }
             Err(_) => tracing::error!("the vfio-user client was cut off: malformed message"),
         }
         if let Err(CardError::Stopped) = card.post(|card| card.root().disconnect()) {
