@@ -13,7 +13,7 @@ pub(super) const BUFFER: u64 = 2048;
 const PAIR: u64 = (SUBMISSION_BYTES + COMPLETION_BYTES) as u64;
 
 /// A frame that came.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostFrame {
     /// The frame, without FCS.
     pub data: Vec<u8>,

@@ -53,15 +53,16 @@ fn configuration(rng: &mut impl Rng, all: &[Endpoint], lags: f64) -> Port {
 }
 
 fn members(rng: &mut impl Rng, ports: usize) -> std::collections::BTreeSet<usize> {
-    (0..ports).filter(|_| rng.random_bool(0.7)).collect()
+    let share = pick(rng, &[0.0, 0.7, 0.7, 0.9]);
+    (0..ports).filter(|_| rng.random_bool(share)).collect()
 }
 
 /// A destination, now and then one that is not there.
 pub fn destination(rng: &mut impl Rng) -> Dest {
     match rng.random_range(0..12) {
-        0..6 => Dest::To(Endpoint::Port(rng.random_range(0..4))),
-        6 | 7 => Dest::To(Endpoint::Host),
-        8 | 9 => Dest::Lag(rng.random_range(0..4)),
+        0..5 => Dest::To(Endpoint::Port(rng.random_range(0..4))),
+        5 | 6 => Dest::To(Endpoint::Host),
+        7..10 => Dest::Lag(rng.random_range(0..4)),
         10 => pick(
             rng,
             &[Dest::Lag(4), Dest::Lag(9), Dest::Lag(15), Dest::Set(3)],
@@ -209,7 +210,7 @@ pub fn command(pair: &mut Pair, rng: &mut impl Rng) {
             };
             pair.flush(what);
         }
-        35 => pair.tick(),
+        35 | 36 => pair.tick(),
         _ => {}
     }
 }

@@ -1,9 +1,10 @@
-//! The whole card against the reference switch: the same random frames and commands to both, one after the other; every copy, event
-//! and counter and the FDB must agree. `SEED` chooses another run, `ROUNDS` a longer one.
+//! The whole card against the reference switch: the same random frames and commands to both, one after the other, and at the end of
+//! each round many frames at once; every copy, event and counter and the FDB must agree. `SEED` chooses another run, `ROUNDS` a longer one.
 
 mod check;
 mod control;
 mod pair;
+mod storm;
 mod told;
 mod traffic;
 
@@ -15,6 +16,8 @@ use smartnic_hdl::params::Params;
 /// Frames in a round, which begins with a new configuration of everything and ends with a look at all counters.
 const FRAMES: u32 = 220;
 
+/// Frames at once.
+const STORM: usize = 60;
 /// Seed of the usual run.
 const SEED: u64 = 1;
 /// Rounds of the usual run.
@@ -51,6 +54,22 @@ fn step(pair: &mut Pair, rng: &mut ChaCha8Rng) {
     pair.send(&frame, direct);
 }
 
+/// Short frames, so that no queue reaches its limit.
+fn storm(pair: &mut Pair, rng: &mut ChaCha8Rng) {
+    let mut frames = vec![];
+    while frames.len() < STORM {
+        let port = rng.random_range(0..pair.cables.len());
+        let (t, faulty) = traffic::on_wire(rng);
+        if pair.cables[port].0 && t.frame.len() <= 256 {
+            frames.push((port, t, faulty));
+        }
+        if pair.cables.iter().all(|c| !c.0) {
+            break;
+        }
+    }
+    pair.storm(frames);
+}
+
 #[test]
 fn card_and_reference_agree() {
     let seed = env("SEED", SEED);
@@ -64,6 +83,7 @@ fn card_and_reference_agree() {
         for _ in 0..FRAMES {
             step(&mut pair, &mut rng);
         }
+        storm(&mut pair, &mut rng);
         pair.check();
     }
     pair.check_dump();

@@ -44,8 +44,10 @@ pub struct Pair {
     pub frames: u64,
     /// The card.
     pub rig: Rig,
-    plugs: Vec<QueuePort>,
-    receive: ReceiveRing,
+    /// The far ends of the cables.
+    pub plugs: Vec<QueuePort>,
+    /// What the host receives.
+    pub receive: ReceiveRing,
     transmit: TransmitRing,
     events: EventRing,
     /// What only the card counts.
@@ -70,7 +72,7 @@ impl Pair {
             switch: Switch::new(ports, groups),
             cables: vec![(true, false); ports],
             frames: 0,
-            receive: ReceiveRing::open(&mut rig, 0, 4).expect("a ring"),
+            receive: ReceiveRing::open(&mut rig, 0, 8).expect("a ring"),
             transmit: TransmitRing::open(&mut rig, 0, 3).expect("a ring"),
             events: EventRing::open(&mut rig, 5).expect("a ring"),
             rig,
@@ -91,7 +93,8 @@ impl Pair {
         }
     }
 
-    fn rest(&mut self) {
+    /// Runs the card until it rests.
+    pub fn rest(&mut self) {
         if !self.rig.card.run(LIMIT) {
             let busy = self.rig.read(&global::BUSY, 0);
             panic!("not at rest after {LIMIT} cycles: BUSY {busy:x?}");
@@ -315,7 +318,8 @@ impl Pair {
         self.compare_events(outcome.event.into_iter().collect());
     }
 
-    fn host_frame(&self, copy: &Copy) -> Option<HostFrame> {
+    /// A copy as the host's ring must tell it, if it is the host's.
+    pub fn host_frame(&self, copy: &Copy) -> Option<HostFrame> {
         let info = copy.host.as_ref()?;
         Some(HostFrame {
             data: copy.frame.clone(),
@@ -328,7 +332,8 @@ impl Pair {
         })
     }
 
-    fn compare_events(&mut self, want: Vec<Event>) {
+    /// Compares what has come to the event ring.
+    pub fn compare_events(&mut self, want: Vec<Event>) {
         let mut want: Vec<FdbEvent> = want.into_iter().map(event_told).collect();
         let mut came = self.events.poll(&mut self.rig).expect("polled");
         for e in &mut came {
