@@ -8,7 +8,7 @@ use crate::rtl::{E, lit, mux};
 
 /// Moves the pointer to the entry of the CAM that is placed next. It stays on one slot while exchanges go on there (16 at most, so
 /// that one hopeless entry does not hold up the others), and looks for the next entry otherwise. `fruitless` counts exchanges since something found a
-/// place.
+/// place, from 1; its top bit ends relocation.
 ///
 /// Gives whether the entry that was just displaced may be placed at once, if nothing else waits.
 pub(super) fn relocation(
@@ -16,10 +16,11 @@ pub(super) fn relocation(
     d: &Decision,
     pointer: &E,
     points: &E,
-    armed: &E,
+    points_now: &E,
     fruitless: &E,
 ) -> E {
     let m = &c.m;
+    let armed = &!fruitless.bit(10);
     let chain = m.reg("place_chain", 4, 0);
     let next = m.named(
         "place_next",
@@ -30,6 +31,14 @@ pub(super) fn relocation(
         ),
     );
     let seek = m.named("place_seek", !points & armed & c.used.any());
+    let same = m.named("place_same", d.cam_index.eq(pointer));
+    m.process(|p| {
+        // As `points` will be, or clear for a cycle when the pointer moves on.
+        p.set(points_now, points);
+        p.if_(&same & &d.leaves, |p| p.set(points_now, false));
+        p.if_(&d.exchanged & chain.all(), |p| p.set(points_now, false));
+        p.if_(&d.to_cam, |p| p.set(points_now, true));
+    });
     m.process(|p| {
         p.if_(&seek, |p| p.set(pointer, &next));
         p.if_(&d.to_cam, |p| {
@@ -41,7 +50,7 @@ pub(super) fn relocation(
         });
         p.if_(&d.placed, |p| p.set(&chain, 0));
         p.if_(&d.exchanged & armed, |p| p.set(fruitless, fruitless + 1));
-        p.elif(&d.to_cam | &d.placed | &d.gone, |p| p.set(fruitless, 0));
+        p.elif(&d.to_cam | &d.placed | &d.gone, |p| p.set(fruitless, 1));
     });
     m.named("place_again", &d.exchanged & armed & !chain.all())
 }

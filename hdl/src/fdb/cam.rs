@@ -5,7 +5,7 @@
 //! sees either the state before an operation, or the state after it, in both places.
 
 use super::{DATA_BITS, KEY_BITS, Size};
-use crate::rtl::{E, Module};
+use crate::rtl::{E, Module, all_of, any_of, cat, lit, mux, select_onehot};
 
 /// A write on its way to the comparators.
 pub(super) struct CamWrite {
@@ -96,19 +96,41 @@ pub(super) fn encode(onehot: &[E], bits: u32) -> E {
     crate::rtl::cat(&parts)
 }
 
-/// The lowest clear bit of `used`: whether there is one (one cycle later), and its number (two cycles later).
+/// A clear bit of `used`, of the lowest group of four that has one: whether there is one (one cycle later), and its number
+/// (two cycles later).
 pub(super) fn lowest_free(m: &Module, used: &E, bits: u32) -> (E, E) {
-    let n = used.width();
-    let onehot: Vec<E> = (0..n)
-        .map(|i| match i {
-            0 => !used.bit(0),
-            _ => !used.bit(i) & used.slice(0, i).all(),
+    let groups = used.width().div_ceil(4);
+    let (some, within): (Vec<E>, Vec<E>) = (0..groups)
+        .map(|g| {
+            let n = (used.width() - 4 * g).min(4);
+            let free = |i: u32| {
+                if i < n {
+                    !used.bit(4 * g + i)
+                } else {
+                    lit(1, 0)
+                }
+            };
+            let lowest = mux(
+                free(0),
+                lit(2, 0),
+                mux(free(1), lit(2, 1), mux(free(2), lit(2, 2), lit(2, 3))),
+            );
+            (
+                m.delay(&format!("cam_group_free{g}"), &!used.slice(4 * g, n).all()),
+                m.delay(&format!("cam_group_lowest{g}"), &lowest),
+            )
         })
-        .enumerate()
-        .map(|(i, e)| m.delay(&format!("cam_lowest{i}"), &e))
+        .unzip();
+    let first: Vec<(E, E)> = (0..groups as usize)
+        .map(|g| {
+            let mut terms = vec![some[g].clone()];
+            terms.extend(some[..g].iter().map(|e| !e));
+            let number = cat([&lit(4, g as u64), &within[g]]);
+            (all_of(&terms), number)
+        })
         .collect();
     (
-        m.delay("cam_has_free", &!used.all()),
-        m.delay("cam_free", &encode(&onehot, bits)),
+        any_of(1, &some),
+        m.delay("cam_free", &select_onehot(6, &first).trunc(bits)),
     )
 }

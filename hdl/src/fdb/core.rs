@@ -23,6 +23,8 @@ pub(super) struct Work {
     pub host: E,
     /// The slot exists.
     pub exists: E,
+    /// There is a destination to store (two cycles after C0).
+    pub storable: E,
 }
 
 /// The sweep.
@@ -63,10 +65,12 @@ impl Core {
 }
 
 pub(super) fn core(m: &Module, s: &Size) -> Core {
+    let data = m.reg_nr("w_data", DATA_BITS);
     let work = Work {
         op: m.reg_nr("w_op", 3),
         key: m.reg_nr("w_key", KEY_BITS),
-        data: m.reg_nr("w_data", DATA_BITS),
+        storable: m.delay("w_storable", &data.slice(0, 6).any()),
+        data,
         bucket: [0, 1].map(|t| m.reg_nr(&format!("w_bucket{t}"), s.index)),
         in_cam: m.reg_nr("w_in_cam", 1),
         cam_index: m.reg_nr("w_cam_index", s.cam_bits),

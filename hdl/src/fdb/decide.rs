@@ -30,6 +30,8 @@ pub(super) struct Decision {
     pub to_cam: E,
     pub exchanged: E,
     pub placed: E,
+    /// The slot of the CAM is free now.
+    pub leaves: E,
     pub gone: E,
     pub events: Fifo,
     pub event_pending: E,
@@ -145,23 +147,26 @@ pub(super) fn decide(
     let (m, w) = (&c.m, &c.w);
     let x = entry(c, ctl, f);
     let now = m.named("deciding", c.at(C5));
-    let is = |o: u64| m.named(&format!("is_op{o}"), &now & w.op.eq(o));
+    let is = |o: u64| {
+        let flag = m.reg(&format!("is_op{o}"), 1, 0);
+        m.assign(&flag, c.at(C5 - 1) & w.op.eq(o));
+        flag
+    };
     let (learn, report, add, delete) = (is(op::LEARN), is(op::REPORT), is(op::ADD), is(op::DELETE));
     let (sweep, place) = (is(op::SWEEP), is(op::PLACE));
     let (dest, x_dest) = (w.data.slice(0, 6), x.data.slice(0, 6));
     let kind = x.data.slice(6, 4);
     let same = m.named("same_dest", x_dest.eq(&dest));
-    let storable = m.named("storable", dest.any());
     let moves = !(kind.bit(0) | kind.bit(1) | kind.bit(3));
 
     let refresh = m.named(
         "do_refresh",
         (&learn | &report) & &x.hit & &same & ages(&kind),
     );
-    let station = m.named("do_move", &learn & &x.hit & !&same & moves & &storable);
-    let replace = m.named("do_replace", &add & &x.hit & &storable);
+    let station = m.named("do_move", &learn & &x.hit & !&same & moves & &w.storable);
+    let replace = m.named("do_replace", &add & &x.hit & &w.storable);
     let want = m.named("want_insert", (&learn | &add) & !&x.hit);
-    let insert = m.named("do_insert", &want & &storable & (&x.room | &c.has_free));
+    let insert = m.named("do_insert", &want & &w.storable & (&x.room | &c.has_free));
     let to_cam = m.named("to_cam", &insert & !&x.room);
     let refused = m.named("refused", &want & !&insert);
     let unknown = m.named("unknown", &report & !(&x.hit & &same));
@@ -243,7 +248,7 @@ pub(super) fn decide(
         (&n.used_up, insert.clone()),
         (&n.used_down, erase.clone()),
         (&n.cam_up, to_cam.clone()),
-        (&n.cam_down, leaves),
+        (&n.cam_down, leaves.clone()),
         (&n.refused, &refused & &learn),
         (&n.learned, &insert & &learn),
         (&n.moved, station.clone()),
@@ -251,7 +256,7 @@ pub(super) fn decide(
         (&n.relocated, put.clone()),
         (&a.done, &now & &w.host),
         (&a.found, x.hit.clone()),
-        (&a.full, &add & (&refused | !&storable)),
+        (&a.full, &add & (&refused | !&w.storable)),
         (&a.flushed, &doom & !&c.sweep.ageing),
     ] {
         m.assign(target, value);
@@ -305,6 +310,7 @@ pub(super) fn decide(
         to_cam,
         exchanged,
         placed,
+        leaves,
         gone: erase,
         events,
         event_pending: pending,

@@ -118,18 +118,20 @@ pub(super) fn build(m: &Module, s: &Size) {
 
     // C0: software and learning first, background at least every fourth time.
     let pointer = m.reg("place_at", cb, 0);
-    let fruitless = m.reg("fruitless", 10, 0);
-    let armed = m.named("place_armed", !fruitless.all());
+    let fruitless = m.reg("fruitless", 11, 1);
+    let armed = m.named("place_armed", !fruitless.bit(10));
     let points = m.named("place_points", c.used.bit_at(&pointer));
+    let points_now = m.reg("place_points_now", 1, 0);
     let turns = m.reg("turns", 2, 0);
     let place_last = m.reg("place_last", 1, 0);
     let in_cam = c.sweep.slot.bit(s.slot - 1);
-    let can_place = m.named("can_place", &points & &armed & !(&c.sweep.active & &in_cam));
-    let background = m.named("background", &can_place | &c.sweep.active);
-    m.assign(
-        &take_prep,
-        c.at(C0) & &prep.ready & !(&background & turns.all()),
+    let can_place = m.named(
+        "can_place",
+        &points_now & &armed & !(&c.sweep.active & &in_cam),
     );
+    let background = m.named("background", &can_place | &c.sweep.active);
+    let prep_first = m.named("prep_first", &prep.ready & !(&background & turns.all()));
+    m.assign(&take_prep, c.at(C0) & &prep_first);
     let take_back = m.named("take_back", c.at(C0) & &background & !&take_prep);
     let prefer_place = m.named(
         "prefer_place",
@@ -142,15 +144,15 @@ pub(super) fn build(m: &Module, s: &Size) {
     let cam_hit = store.compare(m, "engine_cam", &c.w.key);
     let cam_number = m.named("engine_cam_number", encode(&cam_hit, cb));
     let host_slot = ctl.index.trunc(s.slot);
-    let slot = m.named(
-        "c0_slot",
-        mux(&prep.ready & &take_prep, &host_slot, &c.sweep.slot),
-    );
-    let in_c0 = mux(&take_place, &pointer, slot.trunc(cb));
+    let slot = m.named("c0_slot", mux(&prep_first, &host_slot, &c.sweep.slot));
+    let in_c0 = mux(&prefer_place & !&prep_first, &pointer, slot.trunc(cb));
     let c0_number = m.named("c0_number", in_c0);
     let shadow = m.inst("shadow", &ram::lut(WORD_BITS + 2 * n + 1, 1 << cb));
-    shadow.drive("raddr", mux(c.at(C0), &c0_number, &cam_number));
+    shadow.drive("raddr", &c0_number);
     let kept = m.named("shadow_word", shadow.port("rdata"));
+    // The data once more, for a search.
+    let shadow_data = m.inst("shadow_data", &ram::lut(DATA_BITS, 1 << cb));
+    shadow_data.drive("raddr", &cam_number);
 
     let key_op = m.reg_nr("w_key_op", 1);
     let searching = m.named("prep_searches", &take_prep & prep.op.le(op::LOOKUP));
@@ -191,7 +193,7 @@ pub(super) fn build(m: &Module, s: &Size) {
         data: m.named("hit_data", select_onehot(DATA_BITS, &table_data)),
         cam: m.named("hit_cam", any_of(1, &cam_hit)),
         cam_number,
-        cam_data: kept.slice(KEY_BITS, DATA_BITS),
+        cam_data: shadow_data.port("rdata"),
         free,
         displaced: displaced.clone(),
     };
@@ -209,8 +211,12 @@ pub(super) fn build(m: &Module, s: &Size) {
         .drive("we", &shadow_we)
         .drive("waddr", &d.cam_index)
         .drive("wdata", &shadow_word);
+    shadow_data
+        .drive("we", &shadow_we)
+        .drive("waddr", &d.cam_index)
+        .drive("wdata", shadow_word.slice(KEY_BITS, DATA_BITS));
 
-    let again = relocation(&c, &d, &pointer, &points, &armed, &fruitless);
+    let again = relocation(&c, &d, &pointer, &points, &points_now, &fruitless);
     let last_slots = &c.sweep.active & &in_cam;
     let again = m.named("again", again & !&prep.ready & !last_slots);
     let age_waits = sweeping(&c, &ctl, &answers);

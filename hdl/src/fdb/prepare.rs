@@ -48,8 +48,12 @@ pub(super) fn prepare(
     m.assign(host_taken, &load & &from_host);
     m.assign(learn_pop, &load & !&from_host);
 
-    let displace = m.delay("hash_displaced", &(c.at(C4 - 1) & c.w.op.eq(op::PLACE)));
-    let second = mux(&displace, !c.w.way.bit(2), step.bit(0));
+    let displaces = m.named("hash_displaces", c.at(C4 - 1) & c.w.op.eq(op::PLACE));
+    let displace = m.delay("hash_displaced", &displaces);
+    let hashes = m.named("prep_hashes", &busy & !step.bit(1) & !&displace);
+    // The table whose hash comes next, found a cycle ahead: it selects among 120 bits.
+    let next = mux(&load, lit(1, 0), step.bit(0) ^ &hashes);
+    let second = m.delay("hash_second", &mux(displaces, !c.w.way.bit(2), next));
     let unit = hash(
         m,
         "hash_unit",
@@ -84,7 +88,7 @@ pub(super) fn prepare(
                 p.set(&age, 3);
             });
         });
-        p.if_(&busy & !step.bit(1) & !&displace, |p| {
+        p.if_(&hashes, |p| {
             p.set(&step, &step + 1);
             p.if_(step.bit(0), |p| p.set(&bucket[1], &unit));
             p.else_(|p| p.set(&bucket[0], &unit));

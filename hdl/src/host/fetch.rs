@@ -14,7 +14,7 @@ pub fn fetch(s: Shape) -> Module {
     let m = Module::new("host_fetch");
     m.sync();
     let n = s.rings();
-    let (running, stopped) = (m.input("running", n), m.input("stopped", n));
+    let (running, halted) = (m.input("running", n), m.input("halted", n));
     let (tail, fetched) = (m.input("tail", 16 * n), m.input("fetched", 16 * n));
     let (taken, size) = (m.input("taken", 16 * n), m.input("size", 4 * n));
     let (sq_lo, sq_hi) = (m.input("sq_lo", 32), m.input("sq_hi", 32));
@@ -41,7 +41,7 @@ pub fn fetch(s: Shape) -> Module {
         p.switch(&state, |s| {
             s.case(look, |p| {
                 let f = word(&fetched, &ring, 16);
-                p.set(&may, running.bit_at(&ring) & !stopped.bit_at(&ring));
+                p.set(&may, running.bit_at(&ring) & !halted.bit_at(&ring));
                 p.set(&avail, word(&tail, &ring, 16) - &f);
                 p.set(&held, (&f - word(&taken, &ring, 16)).slice(0, 4));
                 p.set(&at, &f);
@@ -111,7 +111,7 @@ pub fn fetch(s: Shape) -> Module {
     m.output_of("busy", cat(busy.iter().rev()));
     // Quiet: a whole round of rings without anything to ask.
     let round = m.reg("round", 4, 0);
-    let watched = m.named("watched", cat([&tail, &taken, &running, &stopped]));
+    let watched = m.named("watched", cat([&tail, &taken, &running, &halted]));
     let same = m.named("same", watched.eq(m.delay("watched_before", &watched)));
     m.process(|p| {
         p.if_(state.eq(judge), |p| {

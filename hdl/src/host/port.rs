@@ -19,8 +19,8 @@ use crate::rtl::{E, Inst, Module, all_of};
 
 /// Pointers that the rings give to whoever has an input of that name.
 const POINTERS: &[&str] = &[
-    "size", "running", "stopped", "tail", "cq_head", "fetched", "filled", "taken", "made",
-    "written",
+    "size", "running", "stopped", "halted", "tail", "cq_head", "fetched", "filled", "taken",
+    "made", "written",
 ];
 
 fn give(from: &Inst, to: &Inst, names: &[&str]) {

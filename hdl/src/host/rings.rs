@@ -44,15 +44,20 @@ pub fn rings(s: Shape) -> Module {
     let (rx_take, rx_made) = (m.input("rx_take", s.queues), m.input("rx_made", s.queues));
     let (tx_take, tx_made) = (m.input("tx_take", s.queues), m.input("tx_made", s.queues));
     let (flushed_by, flushed_ring) = (m.input("flush_count", 3), index_in("flush_ring"));
+    let pulse = |name: &str| {
+        let seen = m.reg(&format!("{name}_q"), 1, 0);
+        m.assign(&seen, m.input(name, 1));
+        seen
+    };
     let fails = [
         (
-            m.input("fetch_fail", 1),
-            fill_ring.clone(),
+            pulse("fetch_fail"),
+            m.delay("fetch_fail_ring", &fill_ring),
             ring_error::SUBMISSION,
         ),
         (
-            m.input("data_fail", 1),
-            index_in("data_fail_ring"),
+            pulse("data_fail"),
+            m.delay("data_fail_ring_q", &index_in("data_fail_ring")),
             ring_error::DATA,
         ),
     ];
@@ -119,17 +124,30 @@ pub fn rings(s: Shape) -> Module {
     rf.array(&page::STATUS, 3, |i| of(i, &states));
     rf.array(&page::NO_BUFFER, 3, |i| of(i, &no_buffer));
 
-    // A doorbell is judged in the cycle after it is written.
-    let judged = m.delay("judged", &of(&tail_ring, &taken));
-    let ahead = m.delay("ahead", &of(&tail_ring, &fetched));
-    let judged_size = m.delay("judged_size", &of(&tail_ring, &size));
-    let judged_tail = m.delay("judged_tail", &tail_data.slice(0, 16));
-    let judged_ring = m.delay("judged_ring", &tail_ring);
+    // A doorbell is judged in the three cycles after it is written: operands, differences, verdict. Until then, nothing of
+    // that ring is fetched (`halted`).
     let judge = m.reg("judge", 1, 0);
     m.assign(&judge, &ring_tail);
-    let limit = m.named("limit", lit(16, 1).shl_by(&judged_size));
-    let wild = (&judged_tail - &judged).gt(&limit) | (&judged_tail - &ahead).gt(&limit);
-    let wild = m.named("wild", &judge & wild);
+    let judged_ring = m.delay("judged_ring", &tail_ring);
+    let judged_tail = m.delay("judged_tail", &tail_data.slice(0, 16));
+    let judged_size = m.delay("judged_size", &of(&tail_ring, &size));
+    let before = [("ahead_taken", &taken), ("ahead_fetched", &fetched)].map(|(name, counts)| {
+        let count = m.delay(&format!("{name}_of"), &of(&tail_ring, counts));
+        m.delay(name, &(&judged_tail - count))
+    });
+    let limit = m.delay("limit", &lit(16, 1).shl_by(&judged_size));
+    let weigh = m.reg("weigh", 1, 0);
+    m.assign(&weigh, &judge);
+    let weighed_ring = m.delay("weighed_ring", &judged_ring);
+    let wild = m.reg("wild", 1, 0);
+    m.assign(
+        &wild,
+        &weigh & (before[0].gt(&limit) | before[1].gt(&limit)),
+    );
+    let wild_ring = m.delay("wild_ring", &weighed_ring);
+    let verdict = m.reg("verdict", 1, 0);
+    m.assign(&verdict, &weigh);
+    let mut halted = vec![];
     let mut raised = vec![];
     for r in 0..n as usize {
         let q = r % s.queues as usize;
@@ -141,7 +159,7 @@ pub fn rings(s: Shape) -> Module {
         };
         let mut errors = vec![
             (size[r].lt(2), ring_error::SIZE),
-            (here(&wild, &judged_ring), ring_error::DOORBELL),
+            (here(&wild, &wild_ring), ring_error::DOORBELL),
         ];
         errors.extend(fails.iter().map(|(f, ring, code)| (here(f, ring), *code)));
         let fresh: Vec<(E, u64)> = errors
@@ -153,6 +171,12 @@ pub fn rings(s: Shape) -> Module {
             })
             .collect();
         raised.push(any_of(1, fresh.iter().map(|f| &f.0)));
+        let held = m.reg(&format!("held_r{r}"), 1, 0);
+        m.assign(
+            &held,
+            here(&ring_tail, &tail_ring) | here(&judge, &judged_ring) | here(&weigh, &weighed_ring),
+        );
+        halted.push(&stopped[r] | held);
         m.process(|p| {
             p.if_(here(&set_control, &control_ring), |p| {
                 p.set(&enable[r], field(&control_data, page::CONTROL::ENABLE));
@@ -210,6 +234,7 @@ pub fn rings(s: Shape) -> Module {
         ("size", &size),
         ("running", &running),
         ("stopped", &stopped),
+        ("halted", &halted),
         ("tail", &tail),
         ("cq_head", &cq_head),
         ("fetched", &fetched),
@@ -223,9 +248,14 @@ pub fn rings(s: Shape) -> Module {
     let error = m.output_reg("error", 1, 0);
     m.assign(&error, any_of(1, &raised));
     let settled = m.output_reg("settled", 1, 0);
+    let mut pending = vec![judge, weigh, verdict];
+    pending.extend(fails.iter().map(|f| f.0.clone()));
     let same = |r: usize| running[r].eq(&enable[r]);
     let all: Vec<E> = (0..n as usize).map(same).collect();
-    m.assign(&settled, crate::rtl::all_of(&all) & !&sweeping & !&judge);
+    m.assign(
+        &settled,
+        crate::rtl::all_of(&all) & !&sweeping & !any_of(1, &pending),
+    );
 
     // DMA.
     rf.w1c(&page::DMA_STATUS, &m.input("dma_event", 5));
