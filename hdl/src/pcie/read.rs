@@ -102,13 +102,20 @@ pub fn dma_read(c: u32) -> Module {
     );
     let more = m.named("more", left.ne(bytes.zext(14)));
     let free = m.named("free", !of(&put, |s| &s.used));
-    let wants = m.named("wants", state.eq(shape) & &free & &master & !&flr);
-    // A generation that is still dead is passed over; if all are, the oldest is taken.
+    let settled = m.reg("settled", 1, 0);
+    let wants = m.named(
+        "wants",
+        state.eq(shape) & &settled & &free & &master & !&flr,
+    );
+    // A generation that is still dead is passed over; if all are, the oldest is taken. That it is dead is found a cycle
+    // ahead: the generation of a free slot changes by nothing else, and the first cycle in it (`settled`) is waited out.
     let dead = m.reg("dead", SLOTS * GENERATIONS, 0);
     let tries = m.reg_nr("tries", 3);
     let put_tag = cat(&[put.clone(), of(&put, |s| &s.generation)]);
     let put_tag = m.named("put_tag", put_tag);
-    let passes = m.named("passes", &wants & dead.bit_at(&put_tag) & !tries.bit(2));
+    let is_dead = m.delay("is_dead", &dead.bit_at(&put_tag));
+    let passes = m.named("passes", &wants & is_dead & !tries.bit(2));
+    m.assign(&settled, state.eq(shape) & !&passes);
     let asks = m.named("asks", &wants & !&passes);
     m.process(|p| {
         p.switch(&state, |s| {

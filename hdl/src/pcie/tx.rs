@@ -26,7 +26,12 @@ pub fn tlp_tx() -> Module {
     );
     let last = m.output_reg_nr("tlp_tx_last", 1);
     let go = m.named("go", !&valid | &ready);
-    let reached = |mark: &E| !(&sent - mark).bit(MARK_BITS - 1);
+    // Once reached, a mark stays so: found a cycle ahead, for the packet that is still there.
+    let reached = |name: &str, stays: E, mark: &E| {
+        let seen = m.reg(&format!("{name}_reached"), 1, 0);
+        m.assign(&seen, stays & !(&sent - mark).bit(MARK_BITS - 1));
+        seen
+    };
 
     // Completion.
     let field = |name: &str| {
@@ -68,7 +73,9 @@ pub fn tlp_tx() -> Module {
         address.slice(0, 5),
         payload.slice(12, 2),
     ]);
-    let cpl_may = m.named("cpl_may", &cpl_valid & (!&master | reached(&mark)));
+    let cpl_ready = m.output("cpl_ready", 1);
+    let cpl_reached = reached("cpl", &cpl_valid & !&cpl_ready, &mark);
+    let cpl_may = m.named("cpl_may", &cpl_valid & (!&master | cpl_reached));
 
     // Read requests.
     let turn = m.reg("turn", 1, 0);
@@ -89,7 +96,10 @@ pub fn tlp_tx() -> Module {
     let may = |c: usize| {
         m.named(
             &format!("read{c}_may"),
-            &reads[c][0] & &master & reached(&reads[c][6]),
+            // A client takes three cycles from one request to the next.
+            &reads[c][0]
+                & &master
+                & reached(&format!("read{c}"), reads[c][0].clone(), &reads[c][6]),
         )
     };
     let (may0, may1) = (may(0), may(1));
@@ -117,7 +127,7 @@ pub fn tlp_tx() -> Module {
     );
     m.output_of("p_ready", &go & (state.eq(posted) | &starts_posted));
     let ends_cpl = &go & ((state.eq(cpl_b) & !(&answered & &pair)) | state.eq(cpl_c));
-    m.output_of("cpl_ready", ends_cpl);
+    m.assign(&cpl_ready, ends_cpl);
     let starts_read = m.named("starts_read", &go & &at_idle & !&cpl_may & &reads_may);
     m.output_of("r0_ready", &starts_read & !&pick1);
     m.output_of("r1_ready", &starts_read & &pick1);
