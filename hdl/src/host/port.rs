@@ -4,8 +4,8 @@
 //! `lag_live[groups]` (LAG groups with a live member), `link_changed` (pulse), `now[64]` (core cycles), and the endpoint core's `dma_event`,
 //! `read_timeout`, `vector_test`, `vectors_pending`. `out{P}_*`, `in{P}_*` have the card's beat width.
 //!
-//! Cost for 4 ports on the ECP5: 4,462 LUT4, 611 carry cells, 135 LUT RAM cells, 3,608 registers, 6 block RAMs; 85 MHz on a -8 as placed
-//! alone, so below the 125 MHz that the card needs.
+//! Cost for 4 ports on the ECP5: 4,462 LUT4, 611 carry cells, 135 LUT RAM cells, 3,608 registers, 6 block RAMs; 85 MHz on a -8 with its
+//! ports timed, before the doorbell check was spread over three cycles; below the 125 MHz that the card needs (docs/hdl.md).
 //!
 //! Tests: `tests/host.rs`, `tests/host_faults.rs`, `tests/host_link.rs`, together with the endpoint core.
 
