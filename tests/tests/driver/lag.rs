@@ -1,5 +1,6 @@
 //! The lag: flows over its members by Linux's hash, members that go down, buckets by both fillers.
 
+use crate::bridge::notices;
 use crate::setup::{Bench, Way, demo_switch, station, udp};
 use smartnic_driver::device::fill::{BUCKETS, Fill};
 use smartnic_driver::switch::Switch;
@@ -23,6 +24,7 @@ fn flows() -> Vec<(usize, Vec<u8>)> {
 fn hello(bench: &Bench, switch: &mut Switch) {
     let back = udp(station(1, 1), station(3, 1), 1, 1);
     bench.exchange(switch, &[(3, back)]);
+    assert_eq!(notices(switch).len(), 1);
 }
 
 /// What ports 3 and 4 got of the flows; the others got nothing.
@@ -95,6 +97,7 @@ fn a_dead_member_is_skipped_and_comes_back(way: Way) {
     assert_eq!(spread(&bench, &mut switch).map(|f| f.len()), [0, 0]);
     assert_eq!(switch.device(|d| d.lag().no_member(0)).unwrap(), 32);
     switch.check_links().unwrap();
+    notices(&mut switch);
     let shown = switch.fdb_show().unwrap();
     assert!(!shown.iter().any(|e| e.key.mac == station(3, 1)));
 }
