@@ -11,14 +11,15 @@ use smartnic_sim::ports::generator::{Generator, Plan};
 use smartnic_sim::ports::traffic::{Checker, Flow, Pace, Sizes};
 
 const HOST: [u8; 6] = [0x02, 0xff, 0, 0, 0, 1];
-/// Frames of a case, over all ports.
+/// Frames of a case, over all ports, up to this size.
 const FRAMES: u64 = 200_000;
+/// Frames of a case of large frames, which last as long on the wire.
+const LARGE: u64 = 20_000;
 
 /// Runs every pattern at 64, 65, 69, 133, 1,518 bytes and a mix.
 pub fn run(args: &Args, report: &mut Report) -> Result<(), Error> {
     let params = Params::for_ports(4);
     report.param("ports", params.ports);
-    report.param("frames", FRAMES);
     let sizes = [
         ("64", Sizes::Fixed(64)),
         ("65", Sizes::Fixed(65)),
@@ -30,11 +31,13 @@ pub fn run(args: &Args, report: &mut Report) -> Result<(), Error> {
     for run in 0..args.runs {
         for pattern in ["pairs", "mesh", "host"] {
             for (name, size) in &sizes {
+                let frames = if ["1518", "imix"].contains(name) { LARGE } else { FRAMES };
+                report.param("frames", frames);
                 let outcome = case(
                     &params,
                     pattern,
                     size.clone(),
-                    FRAMES,
+                    frames,
                     args.seed + u64::from(run),
                 )?;
                 let case = format!("{pattern}/{name}");
