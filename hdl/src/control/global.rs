@@ -66,8 +66,10 @@ pub fn global(p: &Params) -> Module {
         q.set(&tick, &due | &extra);
     });
     m.process(|q| {
-        q.if_(&extra, |q| q.set(&waiting, &waiting - 1));
-        q.if_(&add_wr, |q| q.set(&waiting, &waiting + &add));
+        // Added ticks and the one that goes out meet in one sum.
+        let less = &waiting - extra.zext(32);
+        q.set(&waiting, &less);
+        q.if_(&add_wr, |q| q.set(&waiting, &less + &add));
     });
     let tick_idle = m.output_reg("tick_idle", 1, 0);
     m.assign(&tick_idle, !waiting.any());

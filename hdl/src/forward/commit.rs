@@ -1,14 +1,11 @@
 //! Joins verdicts with finished frames, in order for each source; enqueues, frees, learns, counts.
 //!
-//! Verdicts wait in a LUT RAM of four slots a source. A frame shorter than a header (14 bytes) has no verdict: it is always bad. A `done` record
+//! Verdicts wait in a LUT RAM of four slots a source; `lookup` never has more than four of a source out (`consumed`). A `done` record
 //! whose verdict is not there yet waits; `done` to `enq_valid` 2 cycles when it is there.
 
 use super::{code, part, verdict_fields};
 use crate::params::Params;
 use crate::rtl::{E, Module, bits_for, cat, lit, mux, pick, ram, select_onehot};
-
-/// Bytes without which a parser gives no header.
-pub const MIN_HEADER: u64 = 14;
 
 /// The module: `verdict_*`, `done_*` in; `enq_*`, `learn_*`, `drop_state[P+1]` and the other drop pulses out (bit per
 /// source), and `no_member[G]` and `pruned`.
@@ -56,12 +53,11 @@ pub fn commit(p: &Params) -> Module {
     // Stage 1: the record and its verdict.
     let have: Vec<E> = (0..n as usize).map(|s| wr[s].ne(&rd[s])).collect();
     let have = pick(&d_source.trunc(sb), &have);
-    let headless = d_length.lt(MIN_HEADER);
     let busy = m.reg("busy", 1, 0);
     let enq_valid = m.output_reg("enq_valid", 1, 0);
     let enq_ready = m.input("enq_ready", 1);
-    let take = m.named("take", &d_valid & (&have | &headless) & !&busy);
-    m.output_of("done_ready", (&have | &headless) & !&busy);
+    let take = m.named("take", &d_valid & &have & !&busy);
+    m.output_of("done_ready", &have & !&busy);
     let low: Vec<E> = rd.iter().map(|r| r.trunc(2)).collect();
     slots.drive(
         "raddr",
@@ -69,9 +65,11 @@ pub fn commit(p: &Params) -> Module {
     );
     let d_onehot = m.named("done_onehot", d_source.decode(n));
     for s in 0..n {
-        let used = &take & !&headless & d_onehot.bit(s);
+        let used = &take & d_onehot.bit(s);
         m.process(|q| q.if_(used, |q| q.set(&rd[s as usize], &rd[s as usize] + 1)));
     }
+    let consumed = m.output_reg("consumed", n, 0);
+    m.assign(&consumed, &d_onehot & take.repl(n));
     let latch = |name: &str, e: &E| {
         let r = m.reg_nr(name, e.width());
         m.process(|q| q.if_(&take, |q| q.set(&r, e)));
@@ -84,7 +82,7 @@ pub fn commit(p: &Params) -> Module {
         latch("length", &d_length),
     );
     let (source, onehot) = (latch("source", &d_source), latch("onehot", &d_onehot));
-    let bad = latch("bad", &(&d_err | &headless));
+    let bad = latch("bad", &d_err);
     let nocell = latch("nocell", &d_nocell);
     let f = |name: &str| part(&fields, &word, name);
 

@@ -9,6 +9,10 @@ use crate::parser::HDR_FIELDS;
 use crate::rtl::prim::{queue, round_robin};
 use crate::rtl::{E, Module, cat, select_onehot};
 
+/// Bits of the count of headers that wait: more than frames can be on their way between a parser and `commit` (16 beats in the
+/// packer, some tens of records in the buffer, 255 lost frames whose end the packer owes).
+const WAITING_BITS: u32 = 9;
+
 /// The module; ports as docs/architecture.md has them for `hdr{s}_*`, `lookup_*`, `found_*`, `req_*`, `rsp_*`; `fid{s}[12]`, `now[32]`; out: `dec_*`.
 pub fn lookup(p: &Params) -> Module {
     let m = Module::new("forward_lookup");
@@ -27,40 +31,66 @@ pub fn lookup(p: &Params) -> Module {
                 .collect(),
         );
     }
-    let direct = m.input("direct_valid", 1);
-    let direct_dest = m.input("direct_dest", 6);
-    let direct_class = m.input("direct_class", 3);
+    // The host's marks belong to the header that arrives with them.
+    let host_arrives = arrivals[n as usize - 1].clone();
+    let mark = |name: &str, width: u32| {
+        let (e, r) = (
+            m.input(name, width),
+            m.reg_nr(&format!("{name}_held"), width),
+        );
+        m.process(|q| q.if_(&host_arrives, |q| q.set(&r, &e)));
+        r
+    };
+    let (direct, direct_dest, direct_class) = (
+        mark("direct_valid", 1),
+        mark("direct_dest", 6),
+        mark("direct_class", 3),
+    );
 
-    // How many headers of each source wait: 0 to 3.
+    // How many headers of each source wait, and how many of its verdicts are out: `commit` has four slots a source.
     let phase = m.reg("phase", 2, 0);
-    let waiting: Vec<E> = (0..n)
-        .map(|s| m.reg(&format!("waiting{s}"), 2, 0))
-        .collect();
-    let requests: Vec<E> = waiting.iter().rev().map(|w| w.any()).collect();
+    let consumed = m.input("consumed", n);
+    let counter = |what: &str, bits: u32| -> Vec<E> {
+        (0..n)
+            .map(|s| m.reg(&format!("{what}{s}"), bits, 0))
+            .collect()
+    };
+    let (waiting, out) = (counter("waiting", WAITING_BITS), counter("out", 3));
+    let wants = |s: usize| waiting[s].any() & !out[s].bit(2);
+    let requests: Vec<E> = (0..n as usize).rev().map(wants).collect();
     let requests = m.named("requests", cat(&requests));
     let room = m.wire("room", 1);
     let start = m.named("start", phase.eq(0) & requests.any() & &req_ready & &room);
     let grant = round_robin(&m, "turn", &requests, &start);
     for s in 0..n as usize {
-        let taken = &start & grant.bit(s as u32);
-        let w = &waiting[s];
+        let taken = m.named(&format!("taken{s}"), &start & grant.bit(s as u32));
+        let (w, o, back) = (&waiting[s], &out[s], consumed.bit(s as u32));
         m.process(|q| {
-            q.if_(&arrivals[s] & !&taken & w.ne(3), |q| q.set(w, w + 1));
+            q.if_(&arrivals[s] & !&taken & !w.all(), |q| q.set(w, w + 1));
             q.elif(&taken & !&arrivals[s], |q| q.set(w, w - 1));
+        });
+        m.process(|q| {
+            q.if_(&taken & !&back, |q| q.set(o, o + 1));
+            q.elif(&back & !&taken, |q| q.set(o, o - 1));
         });
     }
     let source = m.reg("source", n, 0);
     let lost = m.reg("lost", 1, 0);
-    let twice: Vec<(E, E)> = (0..n)
-        .map(|s| (grant.bit(s), waiting[s as usize].gt(1)))
+    // The parser's registers hold the newest header: an older one that still waits, or that is overtaken right now, is lost.
+    let stale: Vec<(E, E)> = (0..n as usize)
+        .map(|s| (grant.bit(s as u32), waiting[s].gt(1) | &arrivals[s]))
         .collect();
+    let arrived = m.named("arrived", cat(arrivals.iter().rev()));
     m.process(|q| {
         q.if_(&start, |q| {
             q.set(&source, &grant);
-            q.set(&lost, select_onehot(1, &twice));
+            q.set(&lost, select_onehot(1, &stale));
             q.set(&phase, 1);
         });
         q.elif(phase.any(), |q| q.set(&phase, &phase + 1)); // 1, 2, 3, 0
+        q.if_(phase.eq(1) & (&source & &arrived).any(), |q| {
+            q.set(&lost, true)
+        });
     });
 
     // Phase 1: the header of the chosen source.
@@ -197,7 +227,9 @@ pub fn lookup(p: &Params) -> Module {
         m.assign(&out, &member);
     }
     let idle = m.output_reg("idle", 1, 0);
-    let quiet = phase.is_zero() & !requests.any() & !&ctx_q.valid & !&valid & !cat(&arrivals).any();
+    let none_waits: Vec<E> = waiting.iter().map(|w| w.any()).collect();
+    let quiet =
+        phase.is_zero() & !cat(&none_waits).any() & !&ctx_q.valid & !&valid & !arrived.any();
     m.assign(&idle, quiet);
     m
 }

@@ -52,6 +52,7 @@ pub fn forward(p: &Params) -> Module {
     let lookup = m.inst("lookup", &lookup(p));
     let decide = m.inst("decide", &decide(p));
     let commit = m.inst("commit", &commit(p));
+    lookup.drive("consumed", commit.port("consumed"));
     decide.drive_all("dec_", |f| lookup.port(&format!("dec_{f}")));
     commit.drive_all("verdict_", |f| decide.port(&format!("verdict_{f}")));
     let idle = m.output_reg("idle", 1, 0);
@@ -60,7 +61,9 @@ pub fn forward(p: &Params) -> Module {
         lookup.port("idle") & decide.port("idle") & commit.port("idle"),
     );
     for i in [&lookup, &decide, &commit] {
-        i.expose(|n| !n.starts_with("dec_") && !n.starts_with("verdict_") && n != "idle");
+        i.expose(|n| {
+            !n.starts_with("dec_") && !n.starts_with("verdict_") && n != "idle" && n != "consumed"
+        });
     }
     m
 }

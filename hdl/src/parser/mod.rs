@@ -20,14 +20,14 @@
 //! Linux differs in one case: it reads "ports" out of an IPv4 header whose IHL is below 5; here such a packet, which every
 //! receiver must discard (RFC 1122, 3.2.1), has none.
 //!
-//! A frame of fewer than 14 bytes has no Ethernet header and gives no record (it is always a bad one); of a frame
-//! that ends within a later EtherType or TCI that field is 0.
+//! A frame that ends within a two-byte field has that field 0; the fields of a frame of fewer than 14 bytes mean nothing.
+//! Every frame gives a record, however short, so that records and frames stay in step (`forward`).
 //!
 //! **For encap2+3 and encap3+4** (a later step): add the tunnel layers to [`layer`] and their successors to
 //! [`walk`], let IP layers go on to them, and add a second set of `ip`, `l3`, `ports` that is not frozen at the first IP header.
 //!
 //! **Protocol.** Bytes as in docs/architecture.md (one a cycle at most, gaps anywhere, `byte_err` does not matter here).
-//! `hdr_valid` comes once for each frame of at least [`MIN_FRAME`] bytes, [`LATENCY`] cycles after the byte that settles the record: byte 13
+//! `hdr_valid` comes once for each `byte_sof`, [`LATENCY`] cycles after the byte that settles the record: byte 13
 //! for no IP, byte 37 for TCP or UDP over IPv4 without options, 41 for an ICMP echo, 57 for TCP over IPv6; with a tag 4 more;
 //! at the latest the byte with `byte_eof`. Fields hold until the next `hdr_valid`. Bytes before the first
 //! `byte_sof` after a reset are ignored.
@@ -57,9 +57,6 @@ pub const HDR_FIELDS: &[(&str, u32)] = &[
     ("l3", 32),
     ("ports", 32),
 ];
-
-/// Bytes without which a frame has no header.
-pub const MIN_FRAME: u32 = 14;
 
 /// Cycles from the byte that settles the record to `hdr_valid`.
 pub const LATENCY: u32 = 2;

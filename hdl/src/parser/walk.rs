@@ -121,13 +121,7 @@ pub fn walk(s: &Shared) -> Events {
         "settled",
         type_stop | tci_stop | ip_stop | icmp_stop | &ports_end | (&s.take & &s.eof),
     );
-    // A frame that ends before byte 13 has no header.
-    let have_header = m.reg_nr("have_header", 1);
-    m.process(|p| {
-        p.if_(&s.first, |p| p.set(&have_header, false));
-        p.elif(&type_end, |p| p.set(&have_header, true));
-    });
-    m.assign(&s.finish, &settled & (&have_header | &type_end));
+    m.assign(&s.finish, &settled | (&s.first & &s.eof));
     m.process(|p| {
         p.if_(&s.take, |p| p.set(&s.pos, &s.pos + 1));
         p.if_(&mac_end, |p| p.set(&s.state, layer::TYPE));

@@ -50,6 +50,7 @@ pub const DROPS: &[u32] = &[
     c::DROP_BAD_SOURCE,
     c::DROP_QUEUE_FULL,
     c::DROP_CUT,
+    c::DROP_LINK_DOWN,
 ];
 
 /// Counters of the host port, besides [`DROPS`]: RX is what the host sends into the switch, as a port would receive it.

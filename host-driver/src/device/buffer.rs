@@ -20,7 +20,7 @@ pub struct BufferShares {
 }
 
 impl BufferShares {
-    /// Shares for a card: what the registers have after reset if that fits, else a guarantee of one longest frame a
+    /// Shares for a card: the guarantee and limit that the registers have after reset if that fits, else a guarantee of one longest frame a
     /// source (or an equal part of half the buffer, if that is less) and the rest shared. Promises never add up to
     /// more than there is.
     pub fn for_card(caps: &Caps) -> Self {
@@ -31,7 +31,8 @@ impl BufferShares {
             limit: queue::LIMIT.reset,
         };
         if sources * reset.guarantee + reset.shared <= caps.cells {
-            return reset;
+            let shared = caps.cells - sources * reset.guarantee;
+            return Self { shared, ..reset };
         }
         let guarantee = FRAME_CELLS.min(caps.cells / 2 / sources);
         let shared = caps.cells - sources * guarantee;

@@ -34,6 +34,8 @@ pub fn run(args: &Args, report: &mut Report) -> Result<(), Error> {
             "%",
         );
         report.add("rate", "missed_learns", f64::from(fast.missed), "stations");
+        report.add("rate", "refused", f64::from(fast.refused), "stations");
+        report.add("rate", "queue_lost", f64::from(fast.lost), "stations");
         report.add("rate", "learn_per_s", fast.rate, "stations/s");
     }
     Ok(())
@@ -77,6 +79,8 @@ impl Attachment for Lister {
 struct Learned {
     learned: u32,
     missed: u32,
+    refused: u32,
+    lost: u32,
     rate: f64,
 }
 
@@ -141,13 +145,15 @@ fn learn(params: &Params, gap: u64, stations: u32, seed: u64) -> Result<Learned,
         rig.attach(i as u32, a)?;
     }
     let mut refused = 0;
+    let mut at_refusal = 0;
     let mut cycles = 0;
     loop {
-        let chunk = if gap > 100 { 4_000 } else { 2_000 };
+        let chunk = if gap > 100 { 100 } else { 2_000 };
         (0..chunk).for_each(|_| rig.card.step());
         if gap > 100 && refused == 0 {
             refused = rig.read(&fdb::REFUSED, 0)?;
             if refused > 0 {
+                at_refusal = rig.read(&fdb::USED, 0)?;
                 // The first refusal ends the filling.
                 all.iter().for_each(|a| a.with(|l| l.to = 0));
             }
@@ -197,33 +203,43 @@ fn learn(params: &Params, gap: u64, stations: u32, seed: u64) -> Result<Learned,
         rig.attach(i as u32, a)?;
     }
     rig.drain(u64::from(stations) * 2_000)?;
-    let mut seen = vec![0u32; sent as usize + n as usize];
-    let mut wrong = 0;
+    // Each must come out once, and of its own port: one that is not in the table is flooded, and comes out of others too.
+    let mut right = vec![0u32; sent as usize + n as usize];
+    let mut wrong = vec![0u32; right.len()];
+    let mut strange = 0;
     for (i, a) in ask.iter().enumerate() {
         a.with(|l| {
-            wrong += l.strange;
+            strange += l.strange;
             for k in &l.came {
-                match seen.get_mut(*k as usize) {
-                    Some(s) if k % n == i as u32 => *s += 1,
-                    _ => wrong += 1,
+                let count = if k % n == i as u32 {
+                    &mut right
+                } else {
+                    &mut wrong
+                };
+                match count.get_mut(*k as usize) {
+                    Some(c) => *c += 1,
+                    None => strange += 1,
                 }
             }
         });
     }
-    let found = seen.iter().filter(|s| **s == 1).count() as u32;
-    // A station that is not in the table is flooded: its frame comes out of other ports too, and counts as wrong there.
-    let missed = sent
-        .saturating_sub(found)
-        .max(u32::from(wrong > 0 && refused == 0));
+    if strange > 0 {
+        return Err(format!("{strange} frames that nobody sent").into());
+    }
+    let known = |k: &usize| right[*k] == 1 && wrong[*k] == 0;
+    let found = (0..sent as usize).filter(known).count() as u32;
+    // At the host's pace, what was sent up to the first refusal counts: those after it had no room.
     let missed = if refused > 0 {
-        missed.saturating_sub(sent - learned)
+        learned.saturating_sub(found)
     } else {
-        missed
+        sent - found
     };
     let rate = f64::from(sent) / (cycles.max(1) as f64 * 8e-9);
     Ok(Learned {
-        learned,
+        learned: if refused > 0 { at_refusal } else { learned },
         missed,
+        refused: rig.read(&fdb::REFUSED, 0)?,
+        lost: rig.read(&fdb::LEARNS_LOST, 0)?,
         rate,
     })
 }

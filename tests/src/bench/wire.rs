@@ -31,7 +31,11 @@ pub fn run(args: &Args, report: &mut Report) -> Result<(), Error> {
     for run in 0..args.runs {
         for pattern in ["pairs", "mesh", "host"] {
             for (name, size) in &sizes {
-                let frames = if ["1518", "imix"].contains(name) { LARGE } else { FRAMES };
+                let frames = if ["1518", "imix"].contains(name) {
+                    LARGE
+                } else {
+                    FRAMES
+                };
                 report.param("frames", frames);
                 let outcome = case(
                     &params,

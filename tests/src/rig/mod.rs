@@ -158,7 +158,9 @@ impl Rig {
                 forwarding
             },
         )?;
-        self.write(&port::FORWARD_MASK, n, (1 << n) - 1)
+        self.write(&port::FORWARD_MASK, n, (1 << n) - 1)?;
+        // Writes are posted: a read tells that they have arrived.
+        self.read(&global::SCRATCH, 0).map(drop)
     }
 
     /// Adds the host's own address.
