@@ -64,8 +64,8 @@ fn learned_unicast_leaves_by_one_port_alone_and_counters_agree() {
     let there = Flow::new(1, 2, station(2, 0), station(0, 0));
     let back = Flow::new(2, 3, station(0, 0), station(2, 0));
     let before = rig.counter(0, counter::RX_FRAMES).expect("counter");
-    let a = plug(&mut rig, 0, &[there.clone()], 50, &[back.clone()]);
-    let c = plug(&mut rig, 2, &[back.clone()], 50, &[there.clone()]);
+    let a = plug(&mut rig, 0, std::slice::from_ref(&there), 50, std::slice::from_ref(&back));
+    let c = plug(&mut rig, 2, std::slice::from_ref(&back), 50, std::slice::from_ref(&there));
     let others = [
         plug(&mut rig, 1, &[], 0, &[]),
         plug(&mut rig, 3, &[], 0, &[]),
@@ -163,8 +163,8 @@ fn nothing_passes_when_forwarding_is_cut_and_all_of_it_when_it_is_not() {
     let flow = Flow::new(1, 2, [2, 9, 9, 9, 9, 9], station(0, 0));
     for (cut, expect) in [(1, 10), (0, 0), (1, 10)] {
         rig.write(&global::CONTROL, 0, cut).expect("written");
-        let _a = plug(&mut rig, 0, &[flow.clone()], 10, &[]);
-        let b = plug(&mut rig, 1, &[], 0, &[flow.clone()]);
+        let _a = plug(&mut rig, 0, std::slice::from_ref(&flow), 10, &[]);
+        let b = plug(&mut rig, 1, &[], 0, std::slice::from_ref(&flow));
         rig.drain(1_000_000).expect("traffic");
         assert_eq!(good(&b, &flow), expect);
     }
@@ -232,9 +232,9 @@ fn a_lag_uses_one_live_member_and_never_returns_frames_to_itself() {
     rig.write(&port::MAC, 3, port::MAC.reset).expect("written");
     // A broadcast from a member goes to the others, not to the LAG.
     let shout = Flow::new(40, 2, [0xff; 6], behind);
-    let _c = plug(&mut rig, 2, &[shout.clone()], 5, &[]);
+    let _c = plug(&mut rig, 2, std::slice::from_ref(&shout), 5, &[]);
     let d = plug(&mut rig, 3, &[], 0, &[]);
-    let b = plug(&mut rig, 1, &[], 0, &[shout.clone()]);
+    let b = plug(&mut rig, 1, &[], 0, std::slice::from_ref(&shout));
     rig.drain(1_000_000).expect("traffic");
     assert_eq!((good(&b, &shout), d.span().2), (5, 0));
     let entry = rig.fdb_lookup(behind, 0).expect("read").expect("learned");
@@ -249,8 +249,8 @@ fn a_lag_uses_one_live_member_and_never_returns_frames_to_itself() {
 fn the_host_part_resets_while_the_switch_goes_on() {
     let mut rig = rig(2);
     let flow = Flow::new(1, 2, [2, 9, 9, 9, 9, 9], station(0, 0));
-    let _a = plug(&mut rig, 0, &[flow.clone()], 200, &[]);
-    let b = plug(&mut rig, 1, &[], 0, &[flow.clone()]);
+    let _a = plug(&mut rig, 0, std::slice::from_ref(&flow), 200, &[]);
+    let b = plug(&mut rig, 1, &[], 0, std::slice::from_ref(&flow));
     for i in 0..20 {
         (0..997).for_each(|_| rig.card.step());
         if i % 2 == 0 {
@@ -273,8 +273,8 @@ fn the_switch_resets_in_the_middle_of_frames_and_forwards_again() {
     let mut rig = rig(2);
     for seed in 0..8u64 {
         let flow = Flow::new(1, seed, [2, 9, 9, 9, 9, 9], station(0, 0));
-        let _a = plug(&mut rig, 0, &[flow.clone()], 20, &[]);
-        let _b = plug(&mut rig, 1, &[], 0, &[flow.clone()]);
+        let _a = plug(&mut rig, 0, std::slice::from_ref(&flow), 20, &[]);
+        let _b = plug(&mut rig, 1, &[], 0, std::slice::from_ref(&flow));
         (0..3_000 + 137 * seed).for_each(|_| rig.card.step());
         rig.write(&global::RESET, 0, global::RESET::SWITCH.put(1))
             .expect("written");
@@ -283,8 +283,8 @@ fn the_switch_resets_in_the_middle_of_frames_and_forwards_again() {
         let _c = plug(&mut rig, 0, &[], 0, &[]);
         rig.drain(2_000_000).expect("quiet");
         let flow = Flow::new(2, seed, [2, 9, 9, 9, 9, 9], station(0, 0));
-        let _a = plug(&mut rig, 0, &[flow.clone()], 20, &[]);
-        let b = plug(&mut rig, 1, &[], 0, &[flow.clone()]);
+        let _a = plug(&mut rig, 0, std::slice::from_ref(&flow), 20, &[]);
+        let b = plug(&mut rig, 1, &[], 0, std::slice::from_ref(&flow));
         rig.drain(2_000_000).expect("traffic");
         assert_eq!(good(&b, &flow), 20, "after reset {seed}");
         let fault = rig.read(&smartnic_regs::queue::FAULT, 0).expect("read");
