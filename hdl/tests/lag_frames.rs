@@ -82,7 +82,8 @@ fn frames_to_members() {
     }
     for _ in 0..1500 {
         let f = frame(&mut rng);
-        if f.len() >= parser::MIN_FRAME as usize {
+        // A shorter frame has a record without meaning.
+        if f.len() >= 14 {
             send(&mut b, &f);
         }
     }
