@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// With real hosts.
 fn online(args: &Args, programs: &Programs, scratch: &Path) -> Result<()> {
     let start = Instant::now();
-    let network = Network::new("sn")?;
+    let network = Network::new("smartnic-demo")?;
     println!("{}\n", network.picture());
     let ports = hosts::PORTS.map(|name| format!("if:{name}"));
     let run = Run {
