@@ -64,8 +64,20 @@ fn learned_unicast_leaves_by_one_port_alone_and_counters_agree() {
     let there = Flow::new(1, 2, station(2, 0), station(0, 0));
     let back = Flow::new(2, 3, station(0, 0), station(2, 0));
     let before = rig.counter(0, counter::RX_FRAMES).expect("counter");
-    let a = plug(&mut rig, 0, std::slice::from_ref(&there), 50, std::slice::from_ref(&back));
-    let c = plug(&mut rig, 2, std::slice::from_ref(&back), 50, std::slice::from_ref(&there));
+    let a = plug(
+        &mut rig,
+        0,
+        std::slice::from_ref(&there),
+        50,
+        std::slice::from_ref(&back),
+    );
+    let c = plug(
+        &mut rig,
+        2,
+        std::slice::from_ref(&back),
+        50,
+        std::slice::from_ref(&there),
+    );
     let others = [
         plug(&mut rig, 1, &[], 0, &[]),
         plug(&mut rig, 3, &[], 0, &[]),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -59,6 +59,14 @@ impl ControlServer {
                     path.display()
                 );
                 return Err(io::Error::new(ErrorKind::AddrInUse, text));
+            }
+            // Only a socket that nobody serves is ours to take away.
+            if !fs::symlink_metadata(path)?.file_type().is_socket() {
+                let text = format!(
+                    "{}: there is a file that is no socket; name another --control",
+                    path.display()
+                );
+                return Err(io::Error::new(ErrorKind::AlreadyExists, text));
             }
             fs::remove_file(path)?;
         }
