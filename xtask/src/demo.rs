@@ -4,7 +4,7 @@
 //! pairs, the third behind two ports that form a LAG; `smartnicd` in a fourth with its `br0`; a
 //! bridge made with `smartnic-ctl`. The kernels' stacks then ARP, ping and move files through the
 //! Verilated hardware. Nothing outside those namespaces is touched, and they go away at the end.
-//! Without root the same card and bridge work on captures ([`offline`]).
+//! Without root the same card and bridge work on captures ([`mod@offline`]).
 //!
 //! `--break forward` cuts forwarding in the hardware: pings, and so the command, must fail.
 

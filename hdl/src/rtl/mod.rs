@@ -5,6 +5,7 @@
 //! width-checked expressions; the result is a rust-hdl [`Block`](rust_hdl_core::block::Block) whose `hdl()` is made of
 //! rust-hdl's AST, and rust-hdl writes the Verilog. Identical modules are merged after emission.
 
+mod bits;
 mod block;
 mod choose;
 mod emit;

@@ -9,32 +9,10 @@ use smartnic_verilated::{Model, Options};
 use std::collections::VecDeque;
 
 mod model;
-use model::{Config, Entry, Frame, World};
+use model::{Config, Entry, Frame, World, entry, mac};
 
 const FDB_LATENCY: usize = 5;
 const LAG_LATENCY: usize = 14;
-
-fn mac(rng: &mut impl Rng) -> u64 {
-    match rng.random_range(0..12) {
-        0 => (1 << 48) - 1,
-        1 | 2 => 0x0000_00c2_8001 | rng.random_range(0..16u64) << 40,
-        3 => 0x0000_00c2_8001 | 0x10 << 40,
-        4 => rng.random_range(0..1u64 << 48) | 1,
-        5 => 0,
-        _ => rng.random_range(0..1u64 << 48) & !1,
-    }
-}
-
-fn entry(rng: &mut impl Rng) -> Option<Entry> {
-    let dest =
-        [0, 1, 2, 3, 0xf, 0x10, 0x11, 0x12, 0x13, 0x21, 9, 0x15, 0x1c][rng.random_range(0..13)];
-    let kind = [0, 0, 0, 1, 2, 3, 4, 8][rng.random_range(0..8)];
-    rng.random_bool(0.7).then(|| Entry {
-        dest,
-        kind,
-        age: rng.random_range(0..4),
-    })
-}
 
 fn run(ports: u32, seed: u64, worlds: usize, frames: usize) {
     println!("SEED={seed}");

@@ -1,5 +1,8 @@
 //! The commands and their help.
 
+// The doc comments here are usage texts that clap prints: their brackets are no links.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
