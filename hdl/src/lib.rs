@@ -1,6 +1,9 @@
 //! The hardware of the smartnic, generated with rust-hdl. Folders stand in the order of a frame's way; docs/architecture.md
 //! has the contracts between them.
 
+// Headers lead the reader through the private parts of a block as well.
+#![allow(rustdoc::private_intra_doc_links)]
+
 pub mod blocks;
 pub mod buffer;
 pub mod cdc;

@@ -1,8 +1,8 @@
 //! Receive: frames from the switch to buffers of the host.
 //!
 //! A frame needs a submission and room for its completion. If the host has made submissions that are on their way, the frame waits up to
-//! [`WAIT`](super::WAIT) cycles for them; otherwise, and once it has waited in vain, frames are dropped and counted (NO_BUFFER). If the link
-//! makes no progress for [`STALL`](super::STALL) cycles in mid-frame, the rest of the transfer is filled with zeros, the frame counts as
+//! [`WAIT`] cycles for them; otherwise, and once it has waited in vain, frames are dropped and counted (NO_BUFFER). If the link
+//! makes no progress for [`STALL`] cycles in mid-frame, the rest of the transfer is filled with zeros, the frame counts as
 //! dropped, and its submission serves the next frame. So the switch's buffer is never blocked by the host.
 //!
 //! A frame longer than its buffer is cut off: status TRUNCATED, LENGTH is what was written. `flr` (a function-level reset) may

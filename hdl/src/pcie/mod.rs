@@ -5,7 +5,7 @@
 //! | [`rx`] | takes packets apart: requests, completions |
 //! | [`mmio`] | register bus master, completions |
 //! | [`msix`] | vector table, pending bits |
-//! | [`write`] | DMA writes and interrupts: the posted packets |
+//! | [`mod@write`] | DMA writes and interrupts: the posted packets |
 //! | [`read`] | DMA reads, one client each |
 //! | [`tx`] | puts packets on the link in an order that PCIe 2.4.1 allows |
 //!

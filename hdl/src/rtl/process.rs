@@ -33,7 +33,7 @@ pub(crate) fn collect_targets(stmts: &[Stmt], out: &mut Vec<String>) {
     }
 }
 
-/// The statements of a process; see [`Module::process`].
+/// The statements of a process; see [`Module::process`](super::Module::process).
 pub struct Proc {
     pub(super) stmts: Vec<Stmt>,
     module: usize,
