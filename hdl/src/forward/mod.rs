@@ -19,7 +19,7 @@
 //! A LAG stands for its chosen member; a flood leaves by the member that each LAG itself chose; a LAG group that the card does not have
 //! has no member. Good frames that reach rule 7 (or are addressed to a LAG by the host) count in `no_member` and `pruned`, others do not.
 //!
-//! Latency: header to verdict 9 + LAG latency cycles, hidden behind the rest of the frame; `done` to `enq_valid` 2 cycles. Test: `tests/forward.rs`.
+//! Latency: header to verdict 9 + LAG latency cycles, hidden behind the rest of the frame; `done` to `enq_valid` 2 cycles. Test: `tests/forward/`.
 
 mod commit;
 mod decide;

@@ -3,7 +3,7 @@
 //! A block makes a [`RegFile`] for its page, takes its registers from it by their descriptions in
 //! `smartnic_regs`, and calls [`RegFile::finish`]. Ports of the block: `reg_valid`, `reg_write`, `reg_addr[16]`, `reg_wdata[32]` in;
 //! `reg_ack`, `reg_rdata[32]` out (see docs/architecture.md, "Register bus"). Latency: request to `reg_ack` 2 cycles. Cost: a register bit each, and a
-//! read mux of about one LUT4 for each two readable bits. Test: `tests/regbus.rs`.
+//! read mux of about one LUT4 for each two readable bits. Test: `tests/rtl.rs`.
 
 use crate::rtl::{E, Module, any_of};
 use smartnic_regs::{Access, Field, Page, Reg};
