@@ -361,8 +361,9 @@ fn a_switch_reset_under_line_rate_leaves_every_frame_its_own_destination() {
 fn line_rate_without_loss() {
     for pattern in ["pairs", "mesh", "host"] {
         for size in [64, 65] {
-            let o = wire::case(&Params::for_ports(4), pattern, Sizes::Fixed(size), 4_000, 3)
-                .expect("runs");
+            let sizes = Sizes::Fixed(size);
+            let o = wire::case(&Params::for_ports(4), pattern, sizes, 4_000, 3).expect("runs");
+            assert_eq!(o.delivered, 4_000, "{pattern} at {size} bytes: {o:?}");
             assert_eq!(o.lost, 0, "{pattern} at {size} bytes: {o:?}");
         }
     }

@@ -28,7 +28,7 @@ use anyhow::{Context, Result};
 
 use crate::proc::{forget_interrupt, interrupted};
 use crate::setup;
-use card::{Card, Programs, Run, Scratch, WAVE};
+use card::{Card, Programs, Run, WAVE};
 use hosts::Network;
 use offline::{Act, Wires};
 use traffic::{Host, ping, transfer};
@@ -80,7 +80,7 @@ const SERVICE: u16 = 8000;
 pub fn run(args: &Args) -> Result<()> {
     setup::run()?;
     let programs = card::build()?;
-    let scratch = Scratch::new()?;
+    let scratch = card::scratch()?;
     let start = Instant::now();
     let show = if setup::is_root() { online } else { offline };
     show(args, &programs, scratch.path())?;

@@ -178,6 +178,9 @@ fn same(a: &[u8], b: &[u8]) -> bool {
     a == b || untagged(a) == b || a == untagged(b)
 }
 
+/// The usual mix.
+const IMIX: [usize; 12] = [64, 64, 64, 64, 64, 64, 64, 594, 594, 594, 594, 1518];
+
 /// How large frames are, in bytes with FCS, as people name them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sizes {
@@ -195,11 +198,16 @@ impl Sizes {
         match *self {
             Sizes::Fixed(size) => size,
             Sizes::Range(from, to) => rng.random_range(from.min(to)..=to.max(from)),
-            Sizes::Imix => match rng.random_range(0..12) {
-                0..7 => 64,
-                7..11 => 594,
-                _ => 1518,
-            },
+            Sizes::Imix => IMIX[rng.random_range(0..IMIX.len())],
+        }
+    }
+
+    /// Sizes that together are exactly the mix; none for a range, which has no such list.
+    pub fn deck(&self) -> Option<Vec<usize>> {
+        match *self {
+            Sizes::Fixed(size) => Some(vec![size]),
+            Sizes::Range(..) => None,
+            Sizes::Imix => Some(IMIX.to_vec()),
         }
     }
 }

@@ -74,6 +74,18 @@ impl Report {
         self.params.insert(name.to_owned(), value.into());
     }
 
+    /// Sets every field of a structure as a parameter: those of the hardware.
+    ///
+    /// # Panics
+    ///
+    /// If it is not a structure that JSON can hold.
+    pub fn hardware(&mut self, params: &impl Serialize) {
+        match serde_json::to_value(params) {
+            Ok(Value::Object(fields)) => self.params.extend(fields),
+            other => panic!("parameters must be a structure with names: {other:?}"),
+        }
+    }
+
     /// Reports one value of one run.
     pub fn add(&mut self, case: &str, metric: &str, value: f64, unit: &str) {
         let params = self.params.clone();
@@ -236,6 +248,26 @@ mod tests {
         report.param("ports", 4);
         report.add("64", "loss_frames", 1.0, "frames");
         assert_eq!(report.rows().len(), 2);
+    }
+
+    #[test]
+    fn parameters_of_the_hardware_are_in_every_row() {
+        #[derive(Serialize)]
+        struct Hardware {
+            ports: u32,
+            width: u32,
+        }
+        let mut report = Report::new("wire");
+        report.hardware(&Hardware {
+            ports: 4,
+            width: 64,
+        });
+        report.add("64", "loss_frames", 0.0, "frames");
+        let row: Value = serde_json::from_str(report.json().trim()).unwrap();
+        assert_eq!(
+            row["params"],
+            serde_json::json!({ "ports": 4, "width": 64 })
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ const NS: f64 = 8.0;
 /// Measures at 64, 128, 512 and 1,518 bytes, from port 1 to port 2.
 pub fn run(args: &Args, report: &mut Report) -> Result<(), Error> {
     let params = Params::for_ports(4);
-    report.param("ports", params.ports);
+    report.hardware(&params);
     report.param("frames", FRAMES);
     for run in 0..args.runs {
         for size in [64, 128, 512, 1518] {
@@ -77,6 +77,10 @@ fn measure(params: &Params, size: usize, seed: u64) -> Result<Vec<f64>, Error> {
     let mut all = vec![];
     while let (Some(sent), Some(came)) = (rig.card.take_sent(1), sink.take_arrival()) {
         all.push((came.start - sent.end) as f64 * NS);
+    }
+    if all.len() as u64 != FRAMES {
+        let n = all.len();
+        return Err(format!("{n} of {FRAMES} frames were timed on both wires").into());
     }
     Ok(all)
 }

@@ -16,7 +16,7 @@ const CYCLES: u64 = 1_000_000;
 /// Runs four ports in pairs at 90 % load with the usual mix of sizes, checkers on.
 pub fn run(args: &Args, report: &mut Report) -> Result<(), Error> {
     let params = Params::for_ports(4);
-    report.param("ports", params.ports);
+    report.hardware(&params);
     for _ in 0..args.runs {
         let speed = measure(&params, args.seed)?;
         report.add("busy", "cycles_per_s", speed, "cycles/s");

@@ -2,15 +2,18 @@
 
 pub mod events;
 pub mod fdb;
+pub mod pins;
 pub mod ring;
 pub mod shared;
 pub mod transmit;
 
 pub use shared::Shared;
 
+use smartnic_driver::device::Caps;
+use smartnic_driver::device::buffer::BufferShares;
 use smartnic_hdl::params::Params;
 use smartnic_regs::values::{counter, dest, learn, state};
-use smartnic_regs::{Reg, global, port, stats};
+use smartnic_regs::{Reg, global, port, queue, stats};
 use smartnic_sim::card::{Card, CardError, CardSettings, ClockSettings};
 use smartnic_sim::pcie::{MmioError, Settings};
 use smartnic_verilated::{Opt, Options};
@@ -161,6 +164,29 @@ impl Rig {
         self.write(&port::FORWARD_MASK, n, (1 << n) - 1)?;
         // Writes are posted: a read tells that they have arrived.
         self.read(&global::SCRATCH, 0).map(drop)
+    }
+
+    /// Divides the packet buffer as the driver does.
+    pub fn share_buffer(&mut self) -> Result<(), RigError> {
+        let p = &self.params;
+        let caps = Caps {
+            version: (1, 0),
+            ports: p.ports,
+            lag_groups: p.lag_groups,
+            queues: p.queues,
+            classes: p.classes,
+            beat_bytes: p.beat_bytes(),
+            fdb_entries: p.fdb_entries,
+            cam: p.cam,
+            cells: p.cells,
+        };
+        let shares = BufferShares::for_card(&caps);
+        self.write(&queue::SHARED, 0, shares.shared)?;
+        for i in 0..=caps.ports {
+            self.write(&queue::GUARANTEE, i, shares.guarantee)?;
+            self.write(&queue::LIMIT, i, shares.limit)?;
+        }
+        Ok(())
     }
 
     /// Adds the host's own address.

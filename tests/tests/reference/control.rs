@@ -58,16 +58,16 @@ fn members(rng: &mut impl Rng, ports: usize) -> std::collections::BTreeSet<usize
 }
 
 /// A destination, now and then one that is not there.
-pub fn destination(rng: &mut impl Rng) -> Dest {
+pub fn destination(rng: &mut impl Rng, ports: usize) -> Dest {
     match rng.random_range(0..12) {
-        0..5 => Dest::To(Endpoint::Port(rng.random_range(0..4))),
+        0..5 => Dest::To(Endpoint::Port(rng.random_range(0..ports))),
         5 | 6 => Dest::To(Endpoint::Host),
         7..10 => Dest::Lag(rng.random_range(0..4)),
         10 => pick(
             rng,
             &[Dest::Lag(4), Dest::Lag(9), Dest::Lag(15), Dest::Set(3)],
         ),
-        _ => Dest::To(Endpoint::Port(pick(rng, &[4, 7, 9]))),
+        _ => Dest::To(Endpoint::Port(rng.random_range(ports..12))),
     }
 }
 
@@ -134,7 +134,7 @@ fn group(pair: &mut Pair, rng: &mut impl Rng, g: usize) {
         group.policy = pick(rng, &policies);
         group.mode = match rng.random_range(0..4) {
             0 => Mode::ActiveBackup {
-                active: rng.random_range(0..6),
+                active: rng.random_range(0..ports + 2),
             },
             _ => Mode::Hash,
         };
@@ -170,7 +170,10 @@ pub fn command(pair: &mut Pair, rng: &mut impl Rng) {
         7..10 => group(pair, rng, g),
         10 if rng.random_bool(0.3) => fill(pair, rng, g),
         10 | 11 => {
-            let member = rng.random_bool(0.9).then(|| rng.random_range(0..6));
+            // Some are not there.
+            let member = rng
+                .random_bool(0.9)
+                .then(|| rng.random_range(0..all.len() + 1));
             pair.buckets(g, &[(rng.random_range(0..BUCKETS), member)]);
         }
         12..16 => {
@@ -186,7 +189,7 @@ pub fn command(pair: &mut Pair, rng: &mut impl Rng) {
         16 => pair.forward(rng.random_bool(0.7)),
         17..30 => {
             let entry = Entry {
-                dest: destination(rng),
+                dest: destination(rng, all.len() - 1),
                 kind: kind(rng),
                 age: rng.random_range(0..4),
             };
@@ -203,7 +206,9 @@ pub fn command(pair: &mut Pair, rng: &mut impl Rng) {
         }
         34 if rng.random_bool(0.5) => {
             let what = Flush {
-                dest: rng.random_bool(0.6).then(|| destination(rng)),
+                dest: rng
+                    .random_bool(0.6)
+                    .then(|| destination(rng, all.len() - 1)),
                 fid: rng.random_bool(0.5).then(|| pick(rng, &FIDS)),
                 ageing: rng.random_bool(0.5),
                 external: rng.random_bool(0.2),

@@ -16,6 +16,7 @@ use smartnic_tests::rig::events::{EventRing, FdbEvent};
 use smartnic_tests::rig::fdb::FdbFlush;
 use smartnic_tests::rig::ring::{HostFrame, ReceiveRing};
 use smartnic_tests::rig::transmit::{TransmitRing, Way};
+use std::collections::BTreeMap;
 
 /// Cycles in which the card comes to rest after anything.
 const LIMIT: u64 = 400_000;
@@ -49,9 +50,14 @@ pub struct Pair {
     /// What the host receives.
     pub receive: ReceiveRing,
     transmit: TransmitRing,
-    events: EventRing,
+    /// What it is told.
+    pub events: EventRing,
     /// What only the card counts.
     pub tally: Tally,
+    /// What counters (of a port, by number) stood at when the reference began at zero.
+    pub before: BTreeMap<(u32, u32), u64>,
+    /// What was met before the last reset.
+    pub met_before: Vec<(&'static str, u64)>,
 }
 
 impl Pair {
@@ -59,9 +65,6 @@ impl Pair {
     pub fn new(params: Params, hash_seed: u64) -> Pair {
         let (ports, groups) = (params.ports as usize, params.lag_groups as usize);
         let mut rig = Rig::new(params).expect("a card");
-        rig.bridge(hash_seed, false).expect("hash keys");
-        // Time stands still but for the ticks that are added.
-        rig.write(&global::TICK, 0, u32::MAX).expect("written");
         let plugs: Vec<QueuePort> = (0..ports).map(|_| QueuePort::new()).collect();
         for (i, plug) in plugs.iter().enumerate() {
             rig.card
@@ -78,11 +81,21 @@ impl Pair {
             rig,
             plugs,
             tally: Tally::default(),
+            before: BTreeMap::new(),
+            met_before: vec![],
         };
-        for e in pair.switch.endpoints() {
-            pair.port(e, |_| ());
-        }
+        pair.begin(hash_seed);
         pair
+    }
+
+    /// The card's tables are clear: the FDB's hashes get keys, and everything is written as the reference has it.
+    pub fn begin(&mut self, hash_seed: u64) {
+        self.rig.bridge(hash_seed, false).expect("hash keys");
+        // Time stands still but for the ticks that are added.
+        self.write(&global::TICK, 0, u32::MAX);
+        for e in self.switch.endpoints() {
+            self.port(e, |_| ());
+        }
     }
 
     /// Number of a source or destination.
@@ -101,7 +114,8 @@ impl Pair {
         }
     }
 
-    fn write(&mut self, reg: &smartnic_regs::Reg, index: u32, value: u32) {
+    /// Writes a register of the card.
+    pub fn write(&mut self, reg: &smartnic_regs::Reg, index: u32, value: u32) {
         self.rig.write(reg, index, value).expect("written");
     }
 

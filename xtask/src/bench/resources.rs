@@ -53,8 +53,8 @@ pub fn run(args: &Args) -> Result<()> {
     let mut report = Report::new("resources");
     report.param("device", DEVICE_NAME);
     report.param("clock", harnessed.clock.clone());
-    if args.verilog.is_none() {
-        report.param("ports", args.ports);
+    if let Some(parameters) = parameters(&verilog)? {
+        report.hardware(&parameters);
     }
     report.add(&case, "lut4", counts.lut4 as f64, "1");
     report.add(&case, "ff", counts.ff as f64, "1");
@@ -102,6 +102,20 @@ fn emitted(args: &Args, base: &Path) -> Result<(String, PathBuf)> {
     let dir = base.join(&case);
     emit(&select, &dir)?;
     Ok((case, dir))
+}
+
+/// The parameters that `smartnic-hdl emit` wrote beside the Verilog, if it is by it.
+fn parameters(dir: &Path) -> Result<Option<Value>> {
+    for entry in fs::read_dir(dir)? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|ext| ext == "json") {
+            let parameters = &read_json(&file)?["parameters"];
+            if parameters.is_object() {
+                return Ok(Some(parameters.clone()));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Names a run by all that its result depends on.
@@ -186,4 +200,19 @@ fn route(dir: &Path, seed: u64) -> Result<Value> {
 fn read_json(file: &Path) -> Result<Value> {
     let text = fs::read(file)?;
     serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_stand_beside_the_verilog() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(parameters(dir.path()).unwrap(), None);
+        let info = r#"{ "top": "t", "parameters": { "ports": 2, "cells": 512 } }"#;
+        fs::write(dir.path().join("t.json"), info).unwrap();
+        let found = parameters(dir.path()).unwrap().unwrap();
+        assert_eq!(found["cells"], 512);
+    }
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
 
 use super::Break;
 use super::netns::Namespace;
@@ -79,29 +80,12 @@ pub struct Run<'a> {
     pub wave: bool,
 }
 
-/// A folder that goes away with the value: sockets, whose paths must be short.
-pub struct Scratch(PathBuf);
-
-impl Scratch {
-    /// Makes an empty one.
-    pub fn new() -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("smartnic-demo-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        Ok(Self(folder))
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A leftover folder of sockets harms nobody.
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// A folder that goes away with the value, under a name that nobody can foretell: sockets, whose paths must be short.
+pub fn scratch() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("smartnic-demo-")
+        .tempdir()
+        .context("cannot make a folder for sockets")
 }
 
 /// A running card: simulator and daemon. Dropping it ends both, the daemon first.
