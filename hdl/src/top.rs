@@ -52,7 +52,7 @@ pub fn smartnic(p: &Params) -> Result<Module, ParamError> {
     t.ports(&switch_reset);
     t.forwarding();
     t.host();
-    t.counters();
+    t.counters(&switch_reset);
     t.idle();
     Ok(m)
 }
@@ -316,7 +316,7 @@ impl Top<'_> {
             .drive("now", self.global.port("now"));
     }
 
-    fn counters(&self) {
+    fn counters(&self, reset: &E) {
         for (i, mac) in self.macs.iter().enumerate() {
             for (number, _) in mac::EVENTS {
                 let name = mac::counter_name(*number);
@@ -335,43 +335,31 @@ impl Top<'_> {
                 self.stats.drive(&format!("ev{s}_{name}"), bits.bit(s));
             }
         }
-        // The host as a port: what it sends is received, what goes to it is sent.
+        // The host as a port: what it sends is received, what goes to it is sent. A frame is sent when it is in a receive ring.
         let host = self.p.ports;
-        let sides = [
-            (
-                "rx",
-                &self.host,
-                format!("in{host}_"),
-                self.buffer.port(&format!("in{host}_ready")),
-            ),
-            (
-                "tx",
-                &self.buffer,
-                format!("out{host}_"),
-                self.host.port(&format!("out{host}_ready")),
-            ),
-        ];
-        for (way, from, prefix, ready) in sides {
-            let meter = self
-                .m
-                .inst(&format!("host_{way}"), &stats::meter(self.p.width));
-            meter.drive("ready", ready);
-            for n in ["valid", "keep", "eop"] {
-                meter.drive(n, from.port(&format!("{prefix}{n}")));
-            }
-            meter.drive(
-                "err",
-                if way == "rx" {
-                    from.port(&format!("{prefix}err"))
-                } else {
-                    lit(1, 0)
-                },
-            );
-            for n in ["frames", "bytes"] {
-                self.stats
-                    .drive(&format!("ev{host}_{way}_{n}"), meter.port(n));
-            }
+        let prefix = format!("in{host}_");
+        let meter = self.m.inst("host_rx", &stats::meter(self.p.width));
+        meter
+            .drive("reset", reset)
+            .drive("ready", self.buffer.port(&format!("{prefix}ready")));
+        for n in ["valid", "keep", "sop", "eop", "err"] {
+            meter.drive(n, self.host.port(&format!("{prefix}{n}")));
         }
+        for n in ["frames", "bytes"] {
+            self.stats.drive(&format!("ev{host}_rx_{n}"), meter.port(n));
+        }
+        let (sent, bytes) = (
+            self.host.port("delivered"),
+            self.host.port("delivered_bytes"),
+        );
+        // Four bytes of FCS.
+        let bytes = bytes.resize(mac::TX_LENGTH_BITS) + 4;
+        self.stats
+            .drive(&format!("ev{host}_tx_frames"), &sent)
+            .drive(
+                &format!("ev{host}_tx_bytes"),
+                bytes & sent.repl(mac::TX_LENGTH_BITS),
+            );
     }
 
     /// The clock could stop: every block rests. Which ones do not is told by register BUSY.

@@ -5,11 +5,11 @@ mod host_bench;
 #[path = "common/root_complex.rs"]
 mod root_complex;
 
-use host_bench::{Host, In, MSI, Out};
+use host_bench::{Host, In, MSI, Out, Ring};
 use rand::Rng;
 use smartnic_regs::host;
 use smartnic_regs::ring::completion as c;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 /// Cookie, length, status, and the frame that the switch gets.
 type Expected = (u32, u32, u32, Option<In>);
@@ -23,6 +23,8 @@ fn receive(ports: u32) {
     let mut next = 0u32;
     let mut done = 0;
     h.out_rate = 60;
+    // Submissions arrive late, and out of order between tags, but before a frame that waits is dropped.
+    h.rc.delay = 20..350;
     while done < 150 {
         // Buffers ahead of the frames: none may be lost.
         while posted.len() < 16 {
@@ -45,6 +47,8 @@ fn receive(ports: u32) {
             sent.push_back(f);
         }
         h.settle();
+        let before = r.seen;
+        let mut data = vec![];
         while let Some(f) = sent.pop_front() {
             let (addr, room, cookie) = posted.pop_front().unwrap();
             let Some(e) = h.completion(&mut r) else {
@@ -62,12 +66,14 @@ fn receive(ports: u32) {
             };
             h.check_received(&e, &f, cookie, cut, n);
             assert!(h.rc.load(addr, n) == f.data[..n], "data of frame {done}");
+            data.push((addr, f.data[..n].to_vec()));
             done += 1;
         }
         assert_eq!(h.completion(&mut r), None);
         assert_eq!(h.rc.load32(r.head), r.seen, "head in memory");
         h.set(host::CQ_HEAD, 0, r.seen & 0xffff);
-        order(&h, r.cq, r.head, 0);
+        let ring = &r;
+        order(&h, &Replay { ring, before, data });
         h.clear();
     }
     assert_eq!(h.get(host::NO_BUFFER, 0), 0);
@@ -75,26 +81,54 @@ fn receive(ports: u32) {
     assert_eq!(h.get(host::DMA_STATUS, 0), 0);
 }
 
-/// Data, completion, head, interrupt: in this order on the bus for each write of completions.
-fn order(h: &Host, cq: u64, head: u64, vector: u64) {
-    let (mut data, mut wrote, mut heads) = (0, 0, 0u32);
-    for w in &h.rc.writes {
-        if w.addr >= cq && w.addr < cq + (32 << 15) {
-            wrote += w.data.len() / 32;
-            assert!(w.data.len().is_multiple_of(32));
-            // A frame's data (if it has any) came before.
-            assert!(data >= 0);
-        } else if w.addr == head {
-            heads = u32::from_le_bytes(w.data[..4].try_into().unwrap());
-            assert!(wrote > 0, "head without completion");
-        } else if w.addr == MSI + 4 * vector {
-            assert!(heads > 0, "interrupt without head");
-            wrote = 0;
-        } else {
-            data += 1;
+/// A ring whose writes are replayed in the order in which they reached the host.
+struct Replay<'a> {
+    ring: &'a Ring,
+    /// Completions that the ring had before.
+    before: u32,
+    /// What must be in memory when the n-th completion is written: its bytes and where.
+    data: Vec<(u64, Vec<u8>)>,
+}
+
+/// Data, completion, head, interrupt: at the moment at which a completion arrives the frame's bytes are in memory, a head counts only completions
+/// that have arrived, and an interrupt follows the head of every completion. Memory starts as the opposite of what is expected.
+fn order(h: &Host, r: &Replay) {
+    let mut memory: HashMap<u64, u8> = HashMap::new();
+    for (addr, bytes) in &r.data {
+        for (i, b) in bytes.iter().enumerate() {
+            memory.insert(addr + i as u64, !b);
         }
     }
-    assert_eq!(wrote, 0, "completions without an interrupt");
+    let (mut arrived, mut head, mut signalled) = (0usize, r.before, r.before);
+    let mask = (1u64 << r.ring.log2) - 1;
+    for w in &h.rc.writes {
+        for (i, b) in w.data.iter().enumerate() {
+            memory.insert(w.addr + i as u64, *b);
+        }
+        if w.addr >= r.ring.cq && w.addr < r.ring.cq + 32 * (mask + 1) {
+            let place = (r.before as u64 + arrived as u64) & mask;
+            assert_eq!(w.addr, r.ring.cq + 32 * place, "completions in order");
+            assert!(w.data.len().is_multiple_of(32) && !w.data.is_empty());
+            for _ in 0..w.data.len() / 32 {
+                let (addr, bytes) = &r.data[arrived];
+                let there = (0..bytes.len() as u64).map(|i| memory[&(addr + i)]);
+                assert!(
+                    there.eq(bytes.iter().copied()),
+                    "completion {arrived} before its data"
+                );
+                arrived += 1;
+            }
+        } else if w.addr == r.ring.head {
+            head = u32::from_le_bytes(w.data[..4].try_into().unwrap());
+            assert_eq!(head, r.before + arrived as u32, "head");
+        } else if w.addr == MSI + 4 * r.ring.index as u64 {
+            assert_eq!(head, r.before + arrived as u32, "interrupt before the head");
+            assert!(head > signalled, "an interrupt for nothing");
+            signalled = head;
+        }
+    }
+    assert_eq!(arrived, r.data.len());
+    assert_eq!(signalled, head, "completions without an interrupt");
 }
 
 /// Frames of every kind of length to buffers of every size, byte by byte, entry by entry.
@@ -115,6 +149,7 @@ fn transmits() {
     for ports in [2, 8] {
         let mut h = Host::new(ports);
         h.in_rate = 70;
+        h.rc.delay = 20..900;
         let mut rings: Vec<_> = (4..8).map(|i| h.ring(i, 3)).collect();
         h.settle();
         let mut total = 0;
@@ -158,6 +193,17 @@ fn transmits() {
                 h.rc.write(0, host::SQ_TAIL.at(r.index).into(), &[r.tail.into()]);
             }
             h.settle();
+            for (i, r) in rings.iter().enumerate() {
+                let (before, data) = (r.seen, vec![(0, vec![]); expect[i].len()]);
+                order(
+                    &h,
+                    &Replay {
+                        ring: r,
+                        before,
+                        data,
+                    },
+                );
+            }
             for (i, r) in rings.iter_mut().enumerate() {
                 for (cookie, n, status, _) in &expect[i] {
                     let Some(e) = h.completion(r) else {

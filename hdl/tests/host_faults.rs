@@ -1,4 +1,4 @@
-//! The host port against a host that means no good, faults of the link, resets, moderation and events.
+//! The host port against a host that means no good and faults of the link; moderation and events.
 
 #[path = "common/host_bench.rs"]
 mod host_bench;
@@ -15,65 +15,6 @@ use smartnic_regs::{event, host};
 fn state(h: &mut Host, r: u32) -> (u32, u32) {
     let s = h.get(host::STATUS, r);
     (host::STATUS::STOPPED.get(s), host::STATUS::ERROR.get(s))
-}
-
-/// Frames without a buffer are dropped and counted, wait for buffers under way, and never block the switch.
-#[test]
-fn frames_without_buffers() {
-    let mut h = Host::new(2);
-    for _ in 0..5 {
-        let f = h.out_frame(100);
-        h.out.push_back(f);
-    }
-    h.settle();
-    assert_eq!(h.get(host::NO_BUFFER, 0), 5, "the ring is off");
-    let mut r = h.ring(0, 3);
-    h.settle();
-    let f = h.out_frame(100);
-    h.out.push_back(f);
-    h.settle();
-    assert_eq!(h.get(host::NO_BUFFER, 0), 6, "no submission");
-    // The doorbell rings just before the frame: it waits for the fetch.
-    h.submit(&mut r, 0x8_0000, 2000, 1);
-    h.rc.delay = 250..300;
-    h.ring_tail(&r);
-    (0..30).for_each(|_| h.step());
-    let f = h.out_frame(100);
-    h.out.push_back(f.clone());
-    h.settle();
-    let e = h.completion(&mut r).expect("it waited");
-    h.check_received(&e, &f, 1, c::OK, 100);
-    assert_eq!(h.get(host::NO_BUFFER, 0), 6);
-    // Completions that the host does not take: the queue of 8 fills, the rest is dropped.
-    for i in 0..7 {
-        h.submit(&mut r, 0x8_0000, 2000, i);
-    }
-    h.ring_tail(&r);
-    h.settle();
-    for i in 7..8 {
-        h.submit(&mut r, 0x8_0000, 2000, i);
-    }
-    h.ring_tail(&r);
-    h.settle();
-    for _ in 0..20 {
-        let f = h.out_frame(64);
-        h.out.push_back(f);
-    }
-    h.settle();
-    assert_eq!(h.get(host::NO_BUFFER, 0), 6 + 13);
-    // The link stands still in the middle of a frame: the switch goes on, the frame is counted.
-    h.set(host::CQ_HEAD, 0, 8);
-    h.settle();
-    h.rc.ready = 0;
-    let lost = h.offer_blindly(40);
-    h.rc.ready = 70;
-    h.settle();
-    assert!(
-        lost > 10,
-        "the switch's buffer was blocked: {lost} frames in 40,000 cycles"
-    );
-    while h.completion(&mut r).is_some() {}
-    assert_eq!(state(&mut h, 0), (0, 0));
 }
 
 /// Reads of submissions and of data that fail stop the ring; disabling and enabling it recovers.
@@ -222,73 +163,6 @@ fn hostile_host() {
         h.set(host::SQ_TAIL, 2, tail);
         h.settle();
         assert_eq!(state(&mut h, 2), (1, code), "size {log2}, tail {tail}");
-    }
-}
-
-/// A function-level reset in the middle of traffic; no frame to the switch stays open, and all works again.
-#[test]
-fn function_level_reset() {
-    let mut h = Host::new(2);
-    for round in 0..25 {
-        let mut t = h.ring(4 + round % 4, 4);
-        let mut r = h.ring(0, 4);
-        for i in 0..12u64 {
-            let n = h.rc.rng.random_range(14..1500);
-            h.submit(
-                &mut t,
-                0x4_0000 + i * 2048,
-                Host::word2(n, None, false),
-                i as u32,
-            );
-            h.submit(&mut r, 0x8_0000 + i * 2048, 2000, i as u32);
-            let f = h.out_frame(n as usize);
-            h.out.push_back(f);
-        }
-        h.ring_tail(&t);
-        h.ring_tail(&r);
-        for _ in 0..h.rc.rng.random_range(100..5000) {
-            h.step();
-        }
-        h.flr = true;
-        if round % 2 == 0 {
-            h.settle();
-        }
-        for _ in 0..3 {
-            h.step();
-        }
-        h.vectors();
-        h.settle();
-        for i in 0..8 {
-            assert_eq!(h.get(host::CONTROL, i), 0);
-            assert_eq!(h.get(host::SQ_LO, i), 0);
-        }
-        h.clear();
-        let mut t = h.ring(4, 3);
-        let mut r = h.ring(0, 3);
-        let data = h.bytes(200);
-        h.rc.store(0x4_0000, &data);
-        h.submit(&mut t, 0x4_0000, Host::word2(200, None, false), 9);
-        h.submit(&mut r, 0x8_0000, 2000, 8);
-        h.ring_tail(&t);
-        h.ring_tail(&r);
-        h.settle();
-        let f = h.out_frame(60);
-        h.out.push_back(f.clone());
-        h.settle();
-        assert_eq!(h.completion(&mut t).expect("sent")[0], 9);
-        let e = h.completion(&mut r).expect("received");
-        h.check_received(&e, &f, 8, c::OK, 60);
-        assert_eq!(h.frames.len(), 1);
-        assert_eq!(h.frames[0].data, data);
-        assert_eq!(
-            h.get(host::DMA_STATUS, 0),
-            0,
-            "late completions are swallowed"
-        );
-        for i in 0..8 {
-            h.set(host::CONTROL, i, 0);
-        }
-        h.settle();
     }
 }
 

@@ -193,9 +193,9 @@ pub mod counter {
         RX_1519_MAX = 19, "rx_1519_max";
         /// Frames lost in the clock crossing (the core did not keep up; must stay 0).
         RX_OVERFLOW = 20, "rx_overflow";
-        /// Frames sent.
+        /// Frames sent. The host: frames that are in a receive ring; what found no buffer there is in host::NO_BUFFER instead.
         TX_FRAMES = 24, "tx_frames";
-        /// Bytes sent, FCS included.
+        /// Bytes sent, FCS included; whole frames, also where a receive buffer was too short.
         TX_BYTES = 25, "tx_bytes";
         /// Unicast frames sent.
         TX_UNICAST = 26, "tx_unicast";

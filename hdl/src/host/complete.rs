@@ -160,7 +160,11 @@ pub fn complete(s: Shape) -> Module {
                 let full = (first.slice(0, 2).zext(3) + &count).ge(BATCH as u64);
                 // A write ends with its group of four, so never runs over the ring's end.
                 let rest = lit(3, 4) - first.slice(0, 2).zext(3);
-                p.if_(&full, |p| p.set(&count, &rest));
+                p.if_(&full, |p| {
+                    p.set(&count, &rest);
+                    // The head counts what is written, not what waits.
+                    p.set(&upto, &upto - (&count - &rest).zext(32));
+                });
                 p.if_(&runs & count.any() & (&ripe | full), |p| {
                     p.set(&state, write)
                 });

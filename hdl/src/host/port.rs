@@ -2,12 +2,12 @@
 //!
 //! Ports beyond the contract: `flr` (from the endpoint core: resets everything here but what the switch must see to its end),
 //! `lag_live[groups]` (LAG groups with a live member), `link_changed` (pulse), `now[64]` (core cycles), and the endpoint core's `dma_event`,
-//! `read_timeout`, `vector_test`, `vectors_pending`. `out{P}_*`, `in{P}_*` have the card's beat width.
+//! `read_timeout`, `vector_test`, `vectors_pending`; `delivered` (pulse: a frame is in a receive ring) with `delivered_bytes[14]`. `out{P}_*`, `in{P}_*` have the card's beat width.
 //!
 //! Cost for 4 ports on the ECP5: 4,462 LUT4, 611 carry cells, 135 LUT RAM cells, 3,608 registers, 6 block RAMs; 85 MHz on a -8 with its
 //! ports timed, before the doorbell check was spread over three cycles; below the 125 MHz that the card needs (docs/hdl.md).
 //!
-//! Tests: `tests/host.rs`, `tests/host_faults.rs`, `tests/host_link.rs`, together with the endpoint core.
+//! Tests: `tests/host.rs`, `tests/host_faults.rs`, `tests/host_switch.rs`, `tests/host_link.rs`, together with the endpoint core.
 
 use super::{
     Shape, channel::channel, complete::complete, events::events, fetch::fetch, receive::receive,
@@ -159,6 +159,7 @@ pub fn host_port(p: &Params) -> Module {
     // The switch.
     events.expose(|n| n.starts_with("event_") || n == "link_changed");
     send.expose(|n| n.starts_with("byte_") || n.starts_with("direct_"));
+    receive.expose(|n| n.starts_with("delivered"));
     let (w, keep) = (p.width, p.beat_bytes());
     let outer = |name: &str, width: u32| m.input(&format!("out{host}_{name}"), width);
     for (name, width) in [

@@ -2,17 +2,22 @@
 //!
 //! A frame needs a submission and room for its completion. If the host has made submissions that are on their way, the frame waits up to
 //! [`WAIT`] cycles for them; otherwise, and once it has waited in vain, frames are dropped and counted (NO_BUFFER). If the link
-//! makes no progress for [`STALL`] cycles in mid-frame, the rest of the transfer is filled with zeros, the frame counts as
-//! dropped, and its submission serves the next frame. So the switch's buffer is never blocked by the host.
+//! makes no progress for [`STALL`] cycles in mid-frame, the rest of the transfer is filled with zeros as soon as the link takes them, the
+//! frame counts as dropped, and its submission serves the next frame; meanwhile what comes is dropped and counted. So the switch's
+//! buffer is never blocked by the host: neither by a link that stands still nor by a bus master that is off.
 //!
 //! A frame longer than its buffer is cut off: status TRUNCATED, LENGTH is what was written. `flr` (a function-level reset) may
-//! come in mid-frame: the rest of that frame is dropped.
+//! come in mid-frame: the rest of that frame is dropped. A reset of the switch may leave a frame without its end: the `sop` of the next
+//! frame, or [`STALL`] cycles without a beat, end it; it counts as dropped. A beat without `sop` outside a frame is swallowed.
 //!
-//! All frames go to ring 0. Cost of a frame: 8 cycles besides its beats, 4 for the completion. Two block RAMs. Test: `tests/host.rs`.
+//! One beat is held here, so that `out_ready` comes from registers; a beat each two cycles, more than [`super::channel`] takes.
+//!
+//! All frames go to ring 0. Cost of a frame: 8 cycles besides its beats, 4 for the completion. Two block RAMs. Tests: `tests/host.rs`,
+//! `tests/host_switch.rs`.
 
 use super::{STALL, Shape, WAIT, word};
 use crate::meta;
-use crate::rtl::{E, Module, cat, lit, mux, pick, ram};
+use crate::rtl::{E, Module, all_of, any_of, cat, lit, mux, pick, ram};
 use smartnic_regs::ring::{VERSION, completion as c};
 
 /// The receive engine. Ports: `out_*` of the buffer; pointers of [`super::rings`]; `desc_*` of [`super::fetch`]; `w_*` to [`super::channel`]; `rec_*` to
@@ -22,12 +27,36 @@ pub fn receive(s: Shape) -> Module {
     m.sync();
     let (n, q) = (s.rings(), s.queues);
     let flr = m.input("flr", 1);
-    let (valid, data) = (m.input("out_valid", 1), m.input("out_data", 64));
+    // One beat is held. The next frame's first beat, and with it its metadata, comes in when this frame is recorded.
+    let state = m.reg("state", 4, 0);
+    let (idle, load, start, body, fill, rest, record, drop) = (0, 1, 2, 3, 4, 5, 6, 7);
     m.input("out_keep", 8);
-    let (sop, eop) = (m.input("out_sop", 1), m.input("out_eop", 1));
-    let meta_in = m.input("out_meta", meta::width());
-    let (length_in, source_in) = (m.input("out_length", 14), m.input("out_source", 4));
-    let class_in = m.input("out_class", 3);
+    let ended = m.reg_nr("ended", 1);
+    let full = m.reg("full", 1, 0);
+    let (data, sop, eop) = (m.reg_nr("data", 64), m.reg_nr("sop", 1), m.reg_nr("eop", 1));
+    let (frame, source) = (m.reg_nr("frame", meta::width()), m.reg_nr("source", 4));
+    let (class, length) = (m.reg_nr("frame_class", 3), m.reg_nr("length", 14));
+    let holds = state.eq(record) | (state.eq(rest) & &ended);
+    let out_ready = m.named("out_ready_i", !&full & !holds);
+    m.output_of("out_ready", &out_ready);
+    let sop_in = m.input("out_sop", 1);
+    let valid = m.input("out_valid", 1);
+    let comes = m.named("beat_comes", &valid & &out_ready);
+    for (held, name) in [(&data, "data"), (&eop, "eop")] {
+        let e = m.input(&format!("out_{name}"), held.width());
+        m.process(|p| p.if_(&comes, |p| p.set(held, e)));
+    }
+    m.process(|p| p.if_(&comes, |p| p.set(&sop, &sop_in)));
+    let begins = m.named("frame_comes", &comes & &sop_in);
+    for (held, name) in [
+        (&frame, "meta"),
+        (&source, "source"),
+        (&class, "class"),
+        (&length, "length"),
+    ] {
+        let e = m.input(&format!("out_{name}"), held.width());
+        m.process(|p| p.if_(&begins, |p| p.set(held, e)));
+    }
     let now = m.input("now", 64);
 
     // Steering: which ring takes the frame.
@@ -43,8 +72,6 @@ pub fn receive(s: Shape) -> Module {
     let batch_room = (made.slice(0, 3) - &written).lt(super::BATCH as u64);
     let here = filled.ne(taken.slice(0, 4));
     let able = m.reg("able", 1, 0);
-    let state = m.reg("state", 4, 0);
-    let (idle, load, start, body, fill, rest, record, drop) = (0, 1, 2, 3, 4, 5, 6, 7);
     // `able` is that of a settled state: it is cleared while a frame is under way, two cycles before it is used again.
     let calm = m.reg("calm", 2, 0);
     m.assign(&calm, cat([&calm.bit(0), &state.eq(idle)]));
@@ -70,9 +97,7 @@ pub fn receive(s: Shape) -> Module {
         .drive("raddr", raddr.slice(0, wide));
     let fetched = m.delay("fetched_q", &r.port("rdata"));
 
-    let (frame, at) = (m.reg_nr("frame", meta::width()), m.reg_nr("at", 64));
-    let (source, class) = (m.reg_nr("source", 4), m.reg_nr("frame_class", 3));
-    let (length, space) = (m.reg_nr("length", 14), m.reg_nr("space", 16));
+    let (at, space) = (m.reg_nr("at", 64), m.reg_nr("space", 16));
     let cookie = m.reg_nr("cookie", 32);
     let (bytes, left, cut) = (
         m.reg_nr("bytes", 14),
@@ -80,32 +105,45 @@ pub fn receive(s: Shape) -> Module {
         m.reg_nr("cut", 1),
     );
     let (first, lost) = (m.reg_nr("first", 1), m.reg_nr("lost", 1));
-    let (inside, ended) = (m.reg("in_frame", 1, 0), m.reg_nr("ended", 1));
+    let inside = m.reg("in_frame", 1, 0);
     const { assert!(WAIT == 1 << 9 && STALL == 1 << 10, "the counters' top bits") };
     let (wait, stall) = (m.reg("wait_count", 10, 0), m.reg("stall", 11, 0));
     let starved = m.reg("starved", 1, 0);
     let w_ready = m.input("w_ready", 1);
     let in_body = m.named("in_body", state.eq(body));
     let in_fill = m.named("in_fill", state.eq(fill));
-    let takes_body = m.named("takes_body", &in_body & &w_ready);
-    let drains = m.named(
-        "drains",
-        state.eq(drop) | (state.eq(rest) & !&ended) | (&in_fill & &inside),
+    let in_rest = m.named("in_rest", state.eq(rest));
+    let stalled = m.named("stalled", stall.bit(10));
+    // A frame that begins in the middle of another: the switch was reset.
+    let fresh = m.named("fresh", &full & &sop & &inside);
+    let offers = m.named("offers", &in_body & &full & !&fresh);
+    let gives = m.named("gives", &w_ready & (&offers | &in_fill));
+    // While a transfer is filled up, the next frame waits, but not for a link that stands still.
+    let drains = any_of(
+        1,
+        &[
+            state.eq(drop) & !&fresh,
+            &in_rest & !&ended & !&lost & !&fresh,
+            &in_fill & (!&sop | &stalled),
+            state.eq(idle) & !&sop,
+        ],
     );
-    let out_ready = m.named("out_ready_i", takes_body | &drains);
-    m.output_of("out_ready", &out_ready);
-    let moves = m.named("moves", &valid & &out_ready);
+    let moves = m.named("moves", &full & ((&offers & &w_ready) | drains));
     let last = m.named("last_beat", left.le(8));
-    let gives = m.named("gives", &w_ready & ((&in_body & &valid) | &in_fill));
     let rec_ready = m.input("rec_ready", 1);
     let part = m.reg_nr("part", 2);
     let recorded = m.named("recorded", state.eq(record) & &rec_ready & part.all());
     let misses = m.reg("misses", 1, 0);
-    let gives_up = m.named("gives_up", stall.bit(10));
+    let goes_on = mux(&moves, !&eop, &inside & !&fresh);
+    let goes_on = m.named("goes_on", goes_on);
+    let over = m.named("over", &moves & &eop);
     m.process(|p| {
+        p.if_(&comes, |p| p.set(&full, true));
+        p.elif(&moves, |p| p.set(&full, false));
         p.set(&misses, false);
-        p.if_(&moves, |p| p.set(&inside, !&eop));
-        p.if_(&in_body & !&w_ready, |p| p.set(&stall, &stall + 1));
+        p.set(&inside, &goes_on & state.ne(idle));
+        let waits = ((&in_body | &in_fill) & !&gives) | (&in_rest & !&full & !&ended);
+        p.if_(waits, |p| p.if_(!&stalled, |p| p.set(&stall, &stall + 1)));
         p.else_(|p| p.set(&stall, 0));
         p.switch(&state, |s| {
             s.case(idle, |p| {
@@ -114,14 +152,9 @@ pub fn receive(s: Shape) -> Module {
                 p.set(&first, true);
                 p.set(&ended, false);
                 p.set(&part, 0);
-                p.set(&frame, &meta_in);
-                p.set(&source, &source_in);
-                p.set(&class, &class_in);
-                p.set(&length, &length_in);
                 p.if_(!&coming, |p| p.set(&starved, false));
-                p.if_(&valid & &judged, |p| {
-                    p.if_(!&sop, |p| p.set(&state, drop));
-                    p.elif(&able, |p| {
+                p.if_(&full & &sop & &judged, |p| {
+                    p.if_(&able, |p| {
                         p.set(&state, load);
                         p.set(&starved, false);
                         p.set(&wait, 0);
@@ -166,7 +199,7 @@ pub fn receive(s: Shape) -> Module {
                         p.set(&state, fill);
                     });
                 });
-                p.if_(&gives_up & !&w_ready, |p| {
+                p.elif(&stalled | &fresh, |p| {
                     p.set(&lost, true);
                     p.set(&state, fill);
                 });
@@ -181,14 +214,11 @@ pub fn receive(s: Shape) -> Module {
                 });
             });
             s.case(rest, |p| {
-                p.if_(&lost, |p| {
+                p.if_(&lost | &fresh | &stalled, |p| {
                     p.set(&misses, true);
-                    p.set(
-                        &state,
-                        mux(&inside & !(&moves & &eop), lit(4, drop), lit(4, idle)),
-                    );
+                    p.set(&state, mux(&goes_on, lit(4, drop), lit(4, idle)));
                 });
-                p.elif(&ended | (&moves & &eop), |p| p.set(&state, record));
+                p.elif(&ended | &over, |p| p.set(&state, record));
             });
             s.case(record, |p| {
                 p.if_(&rec_ready, |p| {
@@ -196,21 +226,14 @@ pub fn receive(s: Shape) -> Module {
                     p.if_(part.all(), |p| p.set(&state, idle));
                 });
             });
-            s.default(|p| p.if_(&moves & &eop, |p| p.set(&state, idle)));
+            s.default(|p| p.if_(&over | &fresh, |p| p.set(&state, idle)));
         });
         p.if_(&flr, |p| {
-            p.set(
-                &state,
-                mux(
-                    &inside & !(&moves & &eop) | (&moves & !&eop),
-                    lit(4, drop),
-                    lit(4, idle),
-                ),
-            );
+            p.set(&state, mux(&goes_on, lit(4, drop), lit(4, idle)));
             p.set(&starved, false);
         });
     });
-    m.output_of("w_valid", (&in_body & &valid) | &in_fill);
+    m.output_of("w_valid", &offers | &in_fill);
     m.output_of("w_data", mux(&in_body, &data, lit(64, 0)));
     m.output_of("w_sop", &first);
     m.output_of("w_eop", &last);
@@ -253,9 +276,13 @@ pub fn receive(s: Shape) -> Module {
     m.output_of("rx_take", once(&recorded));
     m.output_of("rx_made", once(&recorded));
     m.output_of("no_buffer", once(&misses));
+    m.output_of("delivered", &recorded);
+    m.output_of("delivered_bytes", &length);
     m.output_of("busy", mux(state.eq(idle), lit(n, 0), lit(n, 1)));
+    // What is left of a frame may never come.
     let quiet = m.output_reg("idle", 1, 0);
-    m.assign(&quiet, state.eq(idle) & !&valid & !&misses);
+    let rests = state.eq(idle) | state.eq(drop);
+    m.assign(&quiet, all_of(&[rests, !&full, !&valid, !&misses]));
     m
 }
 

@@ -23,7 +23,11 @@ pub fn narrow() -> Module {
     m.output_of("b_keep", mux(&half, keep.slice(8, 8), keep.slice(0, 8)));
     m.output_of("b_sop", sop & !&half);
     m.output_of("b_eop", eop & &done);
-    m.process(|p| p.if_(&valid & &ready, |p| p.set(&half, !&done)));
+    m.process(|p| {
+        // A reset of the switch takes a beat back after its first half.
+        p.if_(!&valid, |p| p.set(&half, false));
+        p.elif(&ready, |p| p.set(&half, !&done));
+    });
     m
 }
 

@@ -1,19 +1,22 @@
 //! Register access: takes requests in order, masters the register bus (BAR0) or the MSI-X table (BAR2), and offers completions.
 //!
-//! - A request of two double words is two accesses. An access that nobody answers in [`super::BUS_TIMEOUT`] cycles reads as zero.
+//! - A request of two double words is two accesses, one of no bytes is none. An access that nobody answers in [`super::BUS_TIMEOUT`] cycles reads as zero.
 //! - A completion follows every posted packet that was complete, or in the making, when the last register answered (`mark`): what a
 //!   driver reads of the card's state is never ahead of what the card has written to memory (PCIe 2.4.1).
 //! - Latency: request to completion 6 cycles and the register's answer. Up to 16 requests wait.
 //! - Tests: `tests/pcie.rs`, `tests/pcie_dma.rs`.
 
 use super::fifo::fifo;
-use super::{BUS_TIMEOUT, MARK_BITS, REQ_READ, REQ_UNSUPPORTED, REQUEST, REQUEST_BITS, request};
+use super::{
+    BUS_TIMEOUT, MARK_BITS, REQ_FLUSH, REQ_READ, REQ_UNSUPPORTED, REQUEST, REQUEST_BITS, request,
+};
 use crate::rtl::{Module, lit, mux};
 
 /// The master. Ports: `req_valid/data`, `stall`; `reg_*`; `table_*` of [`super::msix`]; `mark_now`; `cpl_*` to [`super::tx`].
 pub fn mmio() -> Module {
     let m = Module::new("mmio");
     m.sync();
+    const { assert!(REQ_UNSUPPORTED == 2 && REQ_FLUSH == 3, "bit 1 tells them") };
     let f = m.inst("queue", &fifo(REQUEST_BITS, 16));
     f.drive("in_valid", m.input("req_valid", 1))
         .drive("in_data", m.input("req_data", REQUEST_BITS));
@@ -62,9 +65,11 @@ pub fn mmio() -> Module {
         p.switch(&state, |s| {
             s.case(idle, |p| {
                 p.set(&second, false);
+                p.set(&result, 0);
                 p.set(&mark, &mark_now);
                 p.if_(&some, |p| {
-                    p.if_(of("kind").eq(REQ_UNSUPPORTED), |p| p.set(&state, answer));
+                    // UNSUPPORTED and FLUSH touch nothing.
+                    p.if_(of("kind").bit(1), |p| p.set(&state, answer));
                     p.else_(|p| p.set(&state, issue));
                 });
             });

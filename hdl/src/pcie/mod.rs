@@ -39,6 +39,8 @@ pub const BLOCK_LOG2: [u32; 2] = [7, 9];
 pub(crate) const REQ_WRITE: u64 = 0;
 pub(crate) const REQ_READ: u64 = 1;
 pub(crate) const REQ_UNSUPPORTED: u64 = 2;
+/// A read of no bytes: answered, but no register is read.
+pub(crate) const REQ_FLUSH: u64 = 3;
 
 /// Fields of a request from [`rx`] to [`mmio`], lowest bits first. Payload: the data of a write; otherwise the byte count
 /// (12 bits) and the lowest address bits (2) of the answer.

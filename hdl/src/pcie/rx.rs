@@ -1,16 +1,23 @@
 //! TLP receive: takes packets apart, one double word a cycle.
 //!
-//! Requests (PCIe base specification 2.2.7 to 2.2.8) become entries for [`super::mmio`]: reads and writes of one or two whole, aligned
-//! double words in BAR0 or BAR2, and requests that must be answered "unsupported". Completions (2.2.9) are handed to the
+//! Requests (PCIe base specification 2.2.7 to 2.2.8) become entries for [`super::mmio`]: reads and writes of one or two
+//! double words in BAR0 or BAR2, and requests that must be answered "unsupported".
+//!
+//! - A read may enable any bytes (2.2.5): registers are read as whole double words, the answer tells the bytes that were asked for. A read of
+//!   one double word without any byte (a flush) touches no register and is answered behind all that came before it.
+//! - A write must be of whole double words, as all registers are: one that enables other bytes has no effect and is
+//!   reported (`malformed`); one of no bytes at all has no effect and is no error.
+//!
+//! Completions (2.2.9) are handed to the
 //! clients of the DMA read engine: `cpl_hdr` (fields valid), then the data, then `cpl_end`. Messages are dropped.
 //!
-//! - Protocol: `stall` stops the intake within a cycle; it is raised while the request queue is nearly full.
+//! - Protocol: `stall` stops the intake in_bar a cycle; it is raised while the request queue is nearly full.
 //! - Timing of a completion: `cpl_hdr` in one cycle, data (`cpl_data_valid`) at the earliest in the next, `cpl_end` after the last
 //!   data and at the earliest in the cycle after `cpl_hdr`. Tag, status, byte count and lower address hold until `cpl_end`.
 //! - Limits: 4 Gb/s at 125 MHz. A packet whose length disagrees with its header is malformed and has no effect.
 //! - Tests: `tests/pcie.rs`, `tests/pcie_dma.rs`.
 
-use super::{REQ_READ, REQ_UNSUPPORTED, REQ_WRITE, REQUEST_BITS};
+use super::{REQ_FLUSH, REQ_READ, REQ_UNSUPPORTED, REQ_WRITE, REQUEST_BITS};
 use crate::rtl::{E, Module, cat, lit, mux, pick};
 
 /// Bytes that a request leaves out at its first and its last double word, from the byte enables.
@@ -153,16 +160,23 @@ pub fn tlp_rx() -> Module {
     );
     let (first_be, last_be) = (h1.slice(0, 4), h1.slice(4, 4));
     let pair = m.named("pair", length.eq(2));
-    let whole = first_be.all() & ((length.eq(1) & last_be.is_zero()) | (&pair & last_be.all()));
+    let single = m.named("single", length.eq(1) & last_be.is_zero());
+    let whole = first_be.all() & (&single | (&pair & last_be.all()));
+    let touches = &single | (&pair & first_be.any() & last_be.any());
     let bar2 = bar.eq(2);
     let crosses = &pair & mux(&bar2, addr.slice(2, 10).all(), addr.slice(2, 14).all());
-    let good = m.named("good", whole & (bar.eq(0) | &bar2) & !crosses);
+    let in_bar = m.named("in_bar", (bar.eq(0) | &bar2) & !crosses);
+    let nothing = m.named("nothing", &single & first_be.is_zero() & &in_bar);
+    let (good_write, good_read) = (
+        m.named("good_write", whole & &in_bar),
+        m.named("good_read", touches & &in_bar),
+    );
     let fine = m.named("fine", &fin & &fin_ok);
     let write = &memory & &has_data;
     let read = &memory & !&has_data;
     let push = m.named(
         "push",
-        &fine & ((&write & &good & !&poison) | &read | &foreign),
+        &fine & ((&write & &good_write & !&poison) | &read | &foreign),
     );
     let (skip, trim) = edges(&first_be, &last_be);
     let bytes = cat(&[length.clone(), lit(2, 0)]) - skip.zext(12) - trim.zext(12);
@@ -172,7 +186,11 @@ pub fn tlp_rx() -> Module {
     let req_kind = mux(
         &write,
         lit(2, REQ_WRITE),
-        mux(&read & &good, lit(2, REQ_READ), lit(2, REQ_UNSUPPORTED)),
+        mux(
+            &read & &good_read,
+            mux(&nothing, lit(2, REQ_FLUSH), lit(2, REQ_READ)),
+            lit(2, REQ_UNSUPPORTED),
+        ),
     );
     let entry = cat(&[
         mux(&write, &payload, answer.zext(64)),
@@ -189,7 +207,7 @@ pub fn tlp_rx() -> Module {
     m.output_of("req_valid", &push);
     m.output_of("req_data", &entry);
     let malformed = m.output_reg("malformed", 1, 0);
-    let dropped = &fine & &write & !&good;
+    let dropped = &fine & &write & !&good_write & !&nothing;
     let unknown = &fine & !(&memory | &completion | &message | &foreign);
     m.assign(&malformed, (&fin & !&fin_ok) | dropped | unknown);
     let poisoned = m.output_reg("poisoned", 1, 0);

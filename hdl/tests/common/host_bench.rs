@@ -184,6 +184,19 @@ impl Host {
         self.m.tick(1);
     }
 
+    /// The switch is reset: the frame that is being taken ends without its end. True if some of it was taken.
+    pub fn switch_reset(&mut self) -> bool {
+        let begun = self.out_at > 0;
+        if begun || self.offered {
+            self.out.pop_front();
+        }
+        (self.out_at, self.offered) = (0, false);
+        let rate = std::mem::take(&mut self.out_rate);
+        (0..16).for_each(|_| self.step());
+        self.out_rate = rate;
+        begun
+    }
+
     pub fn run(&mut self, what: &str, mut until: impl FnMut(&Host) -> bool) {
         for _ in 0..400_000 {
             if until(self) {

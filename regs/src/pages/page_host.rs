@@ -31,12 +31,13 @@ page! {
         MODERATION @0x028 [8; 64] Rw { /// Completions.
             COUNT: 0+8, /// Time, in 64 core cycles.
             TIME: 16+16 };
-        /// Frames for the host that found no submission or completion, per receive ring.
+        /// Frames for the host that found no submission or completion, or that a reset of the switch or a link at a stand cut off, per
+        /// receive ring.
         NO_BUFFER @0x02c [8; 64] Ro;
         /// DMA state.
         DMA_STATUS @0x400 W1c { /// A read ended in UR, CA or timeout.
             READ_ERROR: 0+1, /// A completion came that nobody waits for.
-            UNEXPECTED: 1+1, /// A malformed TLP came.
+            UNEXPECTED: 1+1, /// A malformed TLP came, or a write that is not of one or two whole double words; it had no effect.
             MALFORMED: 2+1, /// A completion timed out.
             TIMEOUT: 3+1, /// A poisoned TLP came.
             POISONED: 4+1 };
