@@ -3,6 +3,8 @@
 #[path = "common/wire.rs"]
 mod wire;
 
+use smartnic_lab::netns::{Lab, LabError, Namespace};
+use smartnic_lab::skip;
 use smartnic_sim::gmii::Transmission;
 use smartnic_sim::ports::capture::read_frames;
 use smartnic_sim::ports::packet::PacketSocket;
@@ -34,67 +36,41 @@ fn join(a: &mut dyn Attachment, b: &mut dyn Attachment, mut done: impl FnMut() -
     }
 }
 
-fn run(command: &str) -> bool {
-    let mut words = command.split_whitespace();
-    let out = Command::new(words.next().unwrap())
-        .args(words)
-        .output()
+/// Two namespaces: `card`, where the card's ends of the cables are, and `host`, with the other end `eth0` under this address.
+fn cable(name: &str, address: &str) -> (Lab, Namespace, Namespace) {
+    let mut lab = Lab::new(&format!("snt{}{name}", std::process::id())).unwrap();
+    let (card, host) = (
+        lab.namespace("card").unwrap(),
+        lab.namespace("host").unwrap(),
+    );
+    plug(&card, "port", &host, address);
+    (lab, card, host)
+}
+
+/// A veth pair with the kernel's offloads on: segmentation and unfinished checksums.
+fn plug(card: &Namespace, port: &str, host: &Namespace, address: &str) {
+    let peer = ["peer", "name", "eth0", "netns", host.name()];
+    card.link(&[&["add", port, "type", "veth"][..], &peer].concat())
         .unwrap();
-    if !out.status.success() {
-        eprintln!("{command}: {}", String::from_utf8_lossy(&out.stderr));
-    }
-    out.status.success()
+    card.up(port).unwrap();
+    host.address("eth0", &format!("{address}/24")).unwrap();
+    host.up("eth0").unwrap();
 }
 
-fn must(command: &str) {
-    assert!(run(command), "{command}");
+/// An attachment to an interface of the namespace.
+fn packet_socket(card: &Namespace, port: &str) -> Result<PacketSocket, Box<PortError>> {
+    let mut opened = None;
+    let done: Result<(), LabError> = card.run(|| {
+        opened = Some(PacketSocket::open(port));
+        Ok(())
+    });
+    done.unwrap();
+    opened.unwrap().map_err(Box::new)
 }
 
-/// Whether this user may make namespaces and interfaces; says why not.
-fn may_make_interfaces(test: &str) -> bool {
-    let may = nix::unistd::geteuid().is_root() && run("ip netns list");
-    if !may {
-        println!("{test}: skipped, it needs root and iproute2");
-    }
-    may
-}
-
-/// A namespace that goes away with the value.
-struct Namespace(String);
-
-impl Namespace {
-    fn new(name: &str) -> Self {
-        let name = format!("snt{}{name}", std::process::id());
-        must(&format!("ip netns add {name}"));
-        must(&format!("ip -n {name} link set lo up"));
-        Namespace(name)
-    }
-
-    fn exec(&self, command: &str) -> Child {
-        let command = format!("ip netns exec {} {command}", self.0);
-        let mut words = command.split_whitespace();
-        Command::new(words.next().unwrap())
-            .args(words)
-            .spawn()
-            .unwrap()
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        run(&format!("ip netns del {}", self.0));
-    }
-}
-
-/// A veth pair: one end in the namespace with an address, the other here.
-fn veth(ns: &Namespace, here: &str, address: &str) {
-    must(&format!(
-        "ip link add {here} type veth peer name eth0 netns {}",
-        ns.0
-    ));
-    must(&format!("ip link set {here} up"));
-    must(&format!("ip -n {} addr add {address}/24 dev eth0", ns.0));
-    must(&format!("ip -n {} link set eth0 up", ns.0));
+/// Starts a Python program in a namespace.
+fn python(ns: &Namespace, args: &[&str]) -> Child {
+    ns.command("python3".as_ref()).args(args).spawn().unwrap()
 }
 
 const SERVER: &str = "import socket,sys
@@ -120,33 +96,29 @@ for i in range(3):
     while s.recv(2000)[20:28]!=struct.pack('>BBHHH',0,0,~(t-0x800)&0xffff,7,i): pass";
 
 /// A namespace's echo requests to an address.
-fn ping(ns: &Namespace, dir: &tempfile::TempDir, address: &str) -> Child {
-    let path = dir.path().join("ping.py");
-    std::fs::write(&path, PING).unwrap();
-    ns.exec(&format!("python3 {} {address}", path.display()))
+fn ping(ns: &Namespace, address: &str) -> Child {
+    python(ns, &["-c", PING, address])
 }
 
 /// Real stacks ping and move a file over TCP through packet sockets on veth: with segmentation and
 /// unfinished checksums, which the wire must not see.
 #[test]
 fn kernels_talk_through_packet_sockets() {
-    if !may_make_interfaces("kernels_talk_through_packet_sockets") {
+    if !skip::namespaces() {
         return;
     }
-    let (a, b) = (Namespace::new("a"), Namespace::new("b"));
-    let pid = std::process::id();
-    let (va, vb) = (format!("sa{pid}"), format!("sb{pid}"));
-    veth(&a, &va, "10.77.0.1");
-    veth(&b, &vb, "10.77.0.2");
+    let (mut lab, card, a) = cable("k", "10.77.0.1");
+    let b = lab.namespace("b").unwrap();
+    plug(&card, "other", &b, "10.77.0.2");
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("wire.pcapng");
     let (mut pa, mut pb) = (
-        PacketSocket::open(&va).unwrap(),
-        PacketSocket::open(&vb).unwrap(),
+        packet_socket(&card, "port").unwrap(),
+        packet_socket(&card, "other").unwrap(),
     );
     assert!(pa.link() && pa.readiness().is_some());
     let mut captured = Captured::new(&mut pa, &file, "a").unwrap();
-    let mut ping = ping(&a, &dir, "10.77.0.2");
+    let mut ping = ping(&a, "10.77.0.2");
     let mut status = None;
     join(&mut captured, &mut pb, || {
         status = status.or(ping.try_wait().unwrap());
@@ -154,16 +126,12 @@ fn kernels_talk_through_packet_sockets() {
     });
     assert!(status.is_some_and(|s| s.success()), "ping");
 
-    for (name, text) in [("server.py", SERVER), ("client.py", CLIENT)] {
-        std::fs::write(dir.path().join(name), text).unwrap();
-    }
-    let path = dir.path().display();
     let ready = dir.path().join("ready");
-    let mut server = b.exec(&format!("python3 {path}/server.py {path}/ready"));
+    let mut server = python(&b, &["-c", SERVER, ready.to_str().unwrap()]);
     while !ready.exists() {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let mut client = a.exec(&format!("python3 {path}/client.py"));
+    let mut client = python(&a, &["-c", CLIENT]);
     let mut status = None;
     join(&mut captured, &mut pb, || {
         status = status.or(client.try_wait().unwrap());
@@ -183,60 +151,49 @@ fn kernels_talk_through_packet_sockets() {
     let bytes: usize = frames.iter().map(Vec::len).sum();
     assert!((1_000_000..1_250_000).contains(&bytes), "{bytes}");
     // tshark is a second reader, and checks what this crate finished.
-    let path = file.to_str().unwrap();
-    let options = [
-        "-r",
-        path,
-        "-o",
-        "tcp.check_checksum:TRUE",
-        "-o",
-        "ip.check_checksum:TRUE",
-    ];
-    let filter = ["-Y", "tcp.checksum.status==0 || ip.checksum.status==0"];
-    match Command::new("tshark").args(options).args(filter).output() {
-        Ok(out) => {
-            let (text, error) = (
-                String::from_utf8_lossy(&out.stdout),
-                String::from_utf8_lossy(&out.stderr),
-            );
-            assert!(out.status.success() && text.is_empty(), "{text}{error}");
-        }
-        Err(e) => println!("tshark: not asked ({e})"),
+    if let Some(tshark) = skip::tool("tshark") {
+        let path = file.to_str().unwrap();
+        let out = Command::new(tshark)
+            .args(["-r", path])
+            .args([
+                "-o",
+                "tcp.check_checksum:TRUE",
+                "-o",
+                "ip.check_checksum:TRUE",
+            ])
+            .args(["-Y", "tcp.checksum.status==0 || ip.checksum.status==0"])
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8_lossy(bytes);
+        let (said, error) = (text(&out.stdout), text(&out.stderr));
+        assert!(out.status.success() && said.is_empty(), "{said}{error}");
     }
     drop(captured);
     assert_eq!(
         (pa.refused, pb.refused, pa.traffic.lost, pb.traffic.bad),
         (0, 0, 0, 0)
     );
-    must(&format!("ip link del {va}"));
+    card.link(&["del", "port"]).unwrap();
     assert!(!pa.link());
-    assert!(matches!(
-        PacketSocket::open(&va),
-        Err(PortError::System { .. })
-    ));
+    let gone = packet_socket(&card, "port").err().unwrap();
+    assert!(matches!(*gone, PortError::System { .. }), "{gone}");
 }
 
 /// VLAN tags, which kernels carry beside the frame, are in it on the wire.
 #[test]
 fn tags_stay_in_the_frame() {
-    if !may_make_interfaces("tags_stay_in_the_frame") {
+    if !skip::namespaces() {
         return;
     }
-    let a = Namespace::new("v");
-    let here = format!("sv{}", std::process::id());
-    veth(&a, &here, "10.78.0.1");
-    if !run(&format!(
-        "ip -n {} link add link eth0 name eth0.7 type vlan id 7",
-        a.0
-    )) {
-        println!("tags_stay_in_the_frame: skipped, this kernel has no VLAN interfaces");
-        return;
+    let (_lab, card, a) = cable("v", "10.78.0.1");
+    let vlan = ["link", "eth0", "name", "eth0.7", "type", "vlan", "id", "7"];
+    if let Err(error) = a.link(&[&["add"][..], &vlan].concat()) {
+        return skip::skip(skip::Lack::Kernel, &format!("no VLAN interfaces: {error}"));
     }
-    must(&format!("ip -n {} addr add 10.79.0.1/24 dev eth0.7", a.0));
-    must(&format!("ip -n {} link set eth0.7 up", a.0));
-    let mut port = PacketSocket::open(&here).unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let mut ping = ping(&a, &dir, "10.79.0.2");
+    a.address("eth0.7", "10.79.0.1/24").unwrap();
+    a.up("eth0.7").unwrap();
+    let mut port = packet_socket(&card, "port").unwrap();
+    let mut ping = ping(&a, "10.79.0.2");
     let end = Instant::now() + Duration::from_secs(5);
     let mut arp = None;
     while arp.is_none() && Instant::now() < end {
@@ -252,17 +209,21 @@ fn tags_stay_in_the_frame() {
 
 #[test]
 fn a_kernel_talks_through_a_tap() {
-    if !may_make_interfaces("a_kernel_talks_through_a_tap") {
+    if !skip::namespaces() {
         return;
     }
-    let ns = Namespace::new("t");
-    let name = format!("st{}", std::process::id());
-    let mut tap = Tap::open(&name).unwrap();
-    must(&format!("ip link set {name} netns {}", ns.0));
-    must(&format!("ip -n {} addr add 10.80.0.1/24 dev {name}", ns.0));
-    must(&format!("ip -n {} link set {name} up", ns.0));
-    let dir = tempfile::tempdir().unwrap();
-    let mut ping = ping(&ns, &dir, "10.80.0.2");
+    let mut lab = Lab::new(&format!("snt{}t", std::process::id())).unwrap();
+    let host = lab.namespace("host").unwrap();
+    let mut tap = None;
+    let made: Result<(), LabError> = host.run(|| {
+        tap = Some(Tap::open("sntap"));
+        Ok(())
+    });
+    made.unwrap();
+    let mut tap = tap.unwrap().unwrap();
+    host.address("sntap", "10.80.0.1/24").unwrap();
+    host.up("sntap").unwrap();
+    let mut ping = ping(&host, "10.80.0.2");
     let end = Instant::now() + Duration::from_secs(5);
     let mut asked = None;
     while asked.is_none() && Instant::now() < end {

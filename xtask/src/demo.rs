@@ -11,7 +11,6 @@
 mod card;
 mod frames;
 mod hosts;
-mod netns;
 mod offline;
 mod pcapng;
 mod report;
@@ -31,6 +30,7 @@ use crate::setup;
 use card::{Card, Programs, Run, WAVE};
 use hosts::Network;
 use offline::{Act, Wires};
+use report::Carried;
 use traffic::{Host, ping, transfer};
 
 /// See the card work: a bridge over two ports and a LAG, with real hosts.
@@ -53,11 +53,20 @@ pub enum Break {
 
 /// The card lost what it should have forwarded: the error that `--break forward` must lead to.
 #[derive(Debug)]
-pub struct Lost(String);
+pub struct Lost {
+    /// What did not come: pings, or a frame of the script.
+    pub what: String,
+    /// Frames that the hardware dropped because forwarding is cut, by its own counters (`drop_cut`).
+    pub cut: u64,
+}
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let Self { what, cut } = self;
+        write!(
+            f,
+            "{what}; frames that the hardware's cut dropped (drop_cut): {cut}"
+        )
     }
 }
 
@@ -72,6 +81,9 @@ const FILE_BYTES: usize = 256 << 10;
 /// How many flows show the LAG's choice of a member, and how much each carries.
 const FLOWS: u16 = 8;
 const FLOW_BYTES: usize = 4 << 10;
+
+/// How long nothing is sent after a flow has ended.
+const SETTLE: Duration = Duration::from_millis(30);
 
 /// The port that files are received on; flows count up from it.
 const SERVICE: u16 = 8000;
@@ -107,12 +119,18 @@ fn online(args: &Args, programs: &Programs, scratch: &Path) -> Result<()> {
     network.plug_host(card::BRIDGE)?;
     println!("up after {:.1} s", start.elapsed().as_secs_f64());
 
-    let outcome = traffic_through(&network);
+    let mut flows = Vec::new();
+    let hosts = network.hosts();
+    let outcome = traffic_through(&network).and_then(|()| {
+        flows = lag_flows(&hosts["h1"], &hosts["h3"], || card.lag_counters())?;
+        Ok(())
+    });
+    let outcome = with_cut(&card, outcome);
     report::hardware(&card)?;
     if args.keep {
         keep(&[network.hints(), card.hints()]);
     }
-    finish(card, network.hosts()["h3"].address, outcome)
+    finish(card, hosts["h3"].address, outcome, &flows)
 }
 
 /// With captures in place of hosts.
@@ -133,15 +151,17 @@ fn offline(args: &Args, programs: &Programs, scratch: &Path) -> Result<()> {
     card.make_bridge(args.broken, true)?;
     println!("up after {:.1} s\n", start.elapsed().as_secs_f64());
 
-    let outcome = play(&mut wires, &script);
+    let mut flows = Vec::new();
+    let outcome = with_cut(&card, play(&mut wires, &script, &card, &mut flows));
     report::hardware(&card)?;
     if args.keep {
         keep(&[card.hints()]);
     }
-    finish(card, offline::LAG_HOST, outcome)
+    finish(card, offline::LAG_HOST, outcome, &flows)
 }
 
-fn play(wires: &mut Wires, script: &[Act]) -> Result<()> {
+fn play(wires: &mut Wires, script: &[Act], card: &Card, flows: &mut Vec<Carried>) -> Result<()> {
+    let mut before = card.lag_counters()?;
     for act in script {
         let time = wires.play(act)?;
         let bits: usize = act.steps.iter().map(|step| step.frame.len() * 8).sum();
@@ -152,15 +172,33 @@ fn play(wires: &mut Wires, script: &[Act]) -> Result<()> {
             seconds * 1e3 / frames as f64,
             bits as f64 / 1e6 / seconds
         );
+        let after = card.lag_counters()?;
+        if let Some(ports) = act.flow {
+            flows.push(Carried::new(ports, before, after));
+        }
+        before = after;
     }
     wires.verify(script)
 }
 
+/// What was lost, with what the hardware says of it.
+fn with_cut(card: &Card, outcome: Result<()>) -> Result<()> {
+    match outcome.map_err(|err| err.downcast::<Lost>()) {
+        Ok(()) => Ok(()),
+        Err(Err(other)) => Err(other),
+        Err(Ok(lost)) => Err(Lost {
+            cut: card.total("drop_cut")?,
+            ..lost
+        }
+        .into()),
+    }
+}
+
 /// Ends the programs, shows what they leave, and gives the demo's outcome.
-fn finish(card: Card, behind_lag: Ipv4Addr, outcome: Result<()>) -> Result<()> {
+fn finish(card: Card, behind_lag: Ipv4Addr, outcome: Result<()>, flows: &[Carried]) -> Result<()> {
     let outputs = card.stop()?;
     let lag = if outcome.is_ok() {
-        report::lag(&outputs, behind_lag)
+        report::lag(flows, &outputs, behind_lag)
     } else {
         Ok(())
     };
@@ -227,7 +265,16 @@ fn traffic_through(network: &Network) -> Result<()> {
         }
     }
     if !lost.is_empty() {
-        return Err(Lost(format!("pings were lost:{lost}")).into());
+        // What was lost so far may have been ARP, which is flooded, and whose copy to the host goes its way even with forwarding
+        // cut. A unicast to a station that the hardware has learned has one way only.
+        network.introduce("h2", "h1")?;
+        let again = hosts["h2"].namespace.run(|| ping(hosts["h1"].address, 1))?;
+        println!(
+            "  h2   -> h1   {} of {} replies, without ARP",
+            again.received, again.sent
+        );
+        let what = format!("pings were lost:{lost}");
+        return Err(Lost { what, cut: 0 }.into());
     }
 
     println!("\nh1's neighbours, by ARP\n{}", network.neighbours("h1")?);
@@ -247,16 +294,38 @@ fn traffic_through(network: &Network) -> Result<()> {
             done.megabits_per_second()
         );
     }
-    lag_flows(&hosts["h1"], &hosts["h3"])
+    Ok(())
 }
 
-/// Some flows to the host behind the LAG, on ports one apart.
-fn lag_flows(from: &Host, to: &Host) -> Result<()> {
+/// Some flows to the host behind the LAG, on ports one apart, one after the other; `counters` gives the unicast frames that the hardware has
+/// sent to each member.
+fn lag_flows(
+    from: &Host,
+    to: &Host,
+    mut counters: impl FnMut() -> Result<[u64; 2]>,
+) -> Result<Vec<Carried>> {
+    // The last segments of a connection come after its data: a flow is over when nothing has been sent for a while.
+    let mut settled = || -> Result<[u64; 2]> {
+        let mut last = counters()?;
+        loop {
+            std::thread::sleep(SETTLE);
+            let now = counters()?;
+            if now == last {
+                return Ok(now);
+            }
+            last = now;
+        }
+    };
+    let mut flows = Vec::new();
+    let mut before = settled()?;
     for flow in 0..FLOWS {
         let ports = (hosts::FLOW_SOURCE + flow, SERVICE + 1 + flow);
         transfer(from, to, ports, FLOW_BYTES).context("a flow through the LAG")?;
+        let after = settled()?;
+        flows.push(Carried::new(ports, before, after));
+        before = after;
     }
-    Ok(())
+    Ok(flows)
 }
 
 /// Waits for Ctrl-C, and says what can be tried meanwhile.
@@ -278,12 +347,15 @@ mod tests {
     /// The hosts, with a kernel bridge where the card will be: what then fails is not the card.
     #[test]
     fn the_hosts_talk_through_a_kernel_bridge() {
-        if !setup::is_root() {
+        if !smartnic_lab::skip::namespaces() {
             return;
         }
         let network = Network::new(&format!("snte{}", std::process::id())).unwrap();
         network.with_kernel_bridge(card::BRIDGE).unwrap();
         network.plug_host(card::BRIDGE).unwrap();
         traffic_through(&network).unwrap();
+        let hosts = network.hosts();
+        let flows = lag_flows(&hosts["h1"], &hosts["h3"], || Ok([0; 2])).unwrap();
+        assert_eq!(flows.len(), usize::from(FLOWS));
     }
 }

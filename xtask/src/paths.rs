@@ -43,11 +43,4 @@ pub fn verilator_root() -> Option<PathBuf> {
         .find(|dir| dir.join("bin/verilator").is_file())
 }
 
-/// Finds a program on `PATH`, and in the `sbin` folders that a user's `PATH` often lacks.
-pub fn which(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path)
-        .chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from))
-        .map(|dir| dir.join(name))
-        .find(|file| file.is_file())
-}
+pub use smartnic_lab::which;

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
+pub use smartnic_lab::is_root;
 
 use crate::paths;
 use crate::proc::{capture, command, minutes, run as run_shown};
@@ -102,12 +103,6 @@ fn header_exists(name: &str) -> bool {
 pub fn run() -> Result<()> {
     system_packages()?;
     python_packages()
-}
-
-/// Whether this runs as root.
-pub fn is_root() -> bool {
-    // SAFETY: geteuid has no preconditions and cannot fail.
-    unsafe { libc::geteuid() == 0 }
 }
 
 fn system_packages() -> Result<()> {

@@ -93,7 +93,7 @@ impl Attachment for PacketSocket {
     }
 
     fn link(&mut self) -> bool {
-        sys::carrier(&self.name)
+        sys::carrier_by(self.socket.as_fd(), &self.name)
     }
 
     fn summary(&self) -> String {

@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::io::{Error, Result};
 use std::mem::{size_of, zeroed};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// A VLAN tag that the kernel took off a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,29 +52,28 @@ pub fn open_tap(name: &str) -> Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Flags (`IFF_UP`, `IFF_RUNNING`, ...) of an interface.
-pub fn interface_flags(name: &str) -> Result<i32> {
-    let mut ifr = request(name)?;
+/// Whether an interface is up and has a carrier, seen from this thread's network namespace.
+pub fn carrier(name: &str) -> bool {
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
     // SAFETY: the descriptor is owned right away.
-    let fd = unsafe {
-        let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
-        OwnedFd::from_raw_fd(check(libc::socket(libc::AF_INET, kind, 0))?)
-    };
-    // SAFETY: SIOCGIFFLAGS fills the flags of the `ifreq`, which are then read.
-    unsafe {
-        check(libc::ioctl(
-            fd.as_raw_fd(),
-            libc::SIOCGIFFLAGS as _,
-            &mut ifr,
-        ))?;
-        Ok(i32::from(ifr.ifr_ifru.ifru_flags))
-    }
+    let fd = check(unsafe { libc::socket(libc::AF_INET, kind, 0) })
+        .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    fd.is_ok_and(|fd| carrier_by(fd.as_fd(), name))
 }
 
-/// Whether an interface is up and has a carrier.
-pub fn carrier(name: &str) -> bool {
+/// The same, seen from the network namespace that the socket was made in.
+pub fn carrier_by(socket: BorrowedFd<'_>, name: &str) -> bool {
     let both = libc::IFF_UP | libc::IFF_RUNNING;
-    interface_flags(name).is_ok_and(|flags| flags & both == both)
+    let flags = || -> Result<i32> {
+        let mut ifr = request(name)?;
+        // SAFETY: SIOCGIFFLAGS fills the flags of the `ifreq`, which are then read.
+        unsafe {
+            let get = libc::SIOCGIFFLAGS as _;
+            check(libc::ioctl(socket.as_raw_fd(), get, &mut ifr))?;
+            Ok(i32::from(ifr.ifr_ifru.ifru_flags))
+        }
+    };
+    flags().is_ok_and(|flags| flags & both == both)
 }
 
 fn set_option<T>(fd: RawFd, level: i32, option: i32, value: &T) -> Result<()> {

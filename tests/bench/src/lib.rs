@@ -163,7 +163,10 @@ impl Report {
         let widths = [0, 1, 2, 3, 4].map(width);
         let mut text = format!("bench {} at {}\n", self.bench, self.commit);
         for (name, value) in &self.params {
-            let _ = writeln!(text, "  {name} = {value}");
+            // What differs from row to row is in JSON only.
+            if rows.iter().all(|row| row.params.get(name) == Some(value)) {
+                let _ = writeln!(text, "  {name} = {value}");
+            }
         }
         for row in &cells {
             let mut line = String::new();
@@ -286,8 +289,17 @@ mod tests {
     #[test]
     fn the_table_names_every_figure() {
         let mut report = Report::new("fdb");
+        report.param("seed", 7);
+        report.param("frames", 10);
         report.add("8192", "fill_percent", 95.25, "%");
+        assert!(report.table().contains("frames = 10"));
+        report.param("frames", 20);
+        report.add("4096", "fill_percent", 96.0, "%");
         let table = report.table();
+        assert!(
+            table.contains("seed = 7") && !table.contains("frames"),
+            "{table}"
+        );
         assert!(
             table.contains("fill_percent") && table.contains("95.250"),
             "{table}"

@@ -7,7 +7,7 @@
 //! ([`Deal`]), so that frames of several ports do meet at an output, and bursts into one output do occur. A deck has as many frames
 //! for every output: over time none is oversubscribed. With P ports, an output is at most 2 (P - 2) decks' shares behind
 //! (P - 1 sources, each (P - 2) / (P - 1) of its share early or late), and since the wires have no slack, what it is behind
-//! stands in its queue. [`copies`] chooses decks so large that this just fits the queue's limit as the driver sets it.
+//! stands in its queue. Decks are so large that this just fits the queue's limit as the driver sets it.
 //!
 //! Rates are those of the pins: offered from the first frame's start to the last one's on each port, which must be the wire's within 0.1 %;
 //! delivered from the first frame's start to the last one's end on the transmit pins.

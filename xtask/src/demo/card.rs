@@ -1,15 +1,17 @@
 //! The card's three programs: the simulator, the daemon and the command line.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use smartnic_lab::netns::Namespace;
 use tempfile::TempDir;
 
 use super::Break;
-use super::netns::Namespace;
 use crate::paths;
 use crate::proc::{Guard, capture, cargo, command, minutes, run, tail};
 
@@ -18,6 +20,9 @@ pub const BRIDGE: &str = "br0";
 
 /// The group of ports 3 and 4.
 pub const LAG: &str = "lag0";
+
+/// Its members.
+const LAG_PORTS: [&str; 2] = ["port3", "port4"];
 
 /// How long a program may take until it serves its socket, and until it has ended.
 const STARTUP: Duration = Duration::from_secs(60);
@@ -158,13 +163,48 @@ impl Card {
         capture(&mut self.ctl_command(args), minutes(1))
     }
 
+    /// Counters of a port, of the host, or (without a name) of all, as the hardware has them.
+    fn counters(&self, name: Option<&str>) -> Result<Vec<BTreeMap<String, u64>>> {
+        #[derive(Deserialize)]
+        struct Device {
+            counters: BTreeMap<String, u64>,
+        }
+        let mut line = vec!["-j", "stats"];
+        line.extend(name);
+        let text = self.ctl(&line)?;
+        let devices: Vec<Device> = serde_json::from_str(&text)
+            .with_context(|| format!("smartnic-ctl stats said {text}"))?;
+        Ok(devices.into_iter().map(|d| d.counters).collect())
+    }
+
+    /// A counter, over all ports and the host.
+    pub fn total(&self, counter: &str) -> Result<u64> {
+        let of = |counters: &BTreeMap<String, u64>| counters.get(counter).copied();
+        let all: Option<Vec<u64>> = self.counters(None)?.iter().map(of).collect();
+        let all = all.with_context(|| format!("the hardware has no counter {counter}"))?;
+        Ok(all.iter().sum())
+    }
+
+    /// Unicast frames sent by each member of the LAG.
+    pub fn lag_counters(&self) -> Result<[u64; 2]> {
+        let mut sent = [0; 2];
+        for (count, port) in sent.iter_mut().zip(LAG_PORTS) {
+            let counters = self.counters(Some(port))?;
+            *count = *counters
+                .first()
+                .and_then(|counters| counters.get("tx_unicast"))
+                .with_context(|| format!("{port} has no counter tx_unicast"))?;
+        }
+        Ok(sent)
+    }
+
     /// The bridge over port 1, port 2 and the LAG of ports 3 and 4, as a user types it.
     pub fn make_bridge(&self, broken: Option<Break>, show: bool) -> Result<()> {
         let mut lines = vec![
             format!("link add {BRIDGE} type bridge"),
             format!("link add {LAG} type lag mode balance-xor xmit_hash_policy layer3+4"),
         ];
-        lines.extend(["port3", "port4"].map(|port| format!("link set {port} master {LAG}")));
+        lines.extend(LAG_PORTS.map(|port| format!("link set {port} master {LAG}")));
         lines.extend(
             ["port1", "port2", LAG].map(|link| format!("link set {link} master {BRIDGE} up")),
         );

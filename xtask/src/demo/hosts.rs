@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use smartnic_lab::netns::{Aggregate, Lab, Namespace};
 
-use super::netns::{Aggregate, Lab, Namespace};
 use super::traffic::Host;
 
 /// The first source port of the flows that show the LAG's choices.
@@ -70,7 +70,8 @@ impl Network {
     pub fn plug_host(&self, bridge: &str) -> Result<()> {
         self.host.offloads_off(bridge)?;
         self.host.up(bridge)?;
-        self.host.address(bridge, &format!("{}/24", address(254)))
+        let address = format!("{}/24", address(254));
+        Ok(self.host.address(bridge, &address)?)
     }
 
     /// Puts a kernel bridge in the card's place, and a cable in that of the daemon's TAP.
@@ -80,7 +81,7 @@ impl Network {
         // A bridge knows no LAG: one of its two cables is enough.
         self.card
             .bridge("switch", &["p0", PORTS[0], PORTS[1], PORTS[2]])?;
-        self.card.up("switch")
+        Ok(self.card.up("switch")?)
     }
 
     /// The hosts by name.
@@ -101,6 +102,16 @@ impl Network {
     pub fn neighbours(&self, host: &str) -> Result<String> {
         let text = self.places[host].neighbours()?;
         Ok(text.lines().map(|line| format!("  {line}\n")).collect())
+    }
+
+    /// Tells one host's kernel the other's MAC address, so that it can speak to it without ARP.
+    pub fn introduce(&self, to: &str, whom: &str) -> Result<()> {
+        let host = |name: &str| HOSTS.iter().find(|(known, ..)| *known == name).copied();
+        let ((to, _, here), (whom, last, there)) =
+            (host(to).context("a host")?, host(whom).context("a host")?);
+        let mac = self.places[whom].mac(there)?;
+        let address = address(last).to_string();
+        Ok(self.places[to].neighbour(here, &address, &mac)?)
     }
 
     /// What is plugged in where.

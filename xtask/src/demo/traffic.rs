@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
+use smartnic_lab::netns::Namespace;
 
 use super::frames::echo_message;
-use super::netns::Namespace;
 use super::sys;
 use crate::proc::interrupted;
 
@@ -141,7 +141,7 @@ pub fn transfer(from: &Host, to: &Host, ports: (u16, u16), bytes: usize) -> Resu
     let target = SocketAddrV4::new(to.address, ports.1);
     let listener = to
         .namespace
-        .run(|| Ok(TcpListener::bind(target)?))
+        .run(|| -> Result<_> { Ok(TcpListener::bind(target)?) })
         .with_context(|| what.clone())?;
     let content = content(u64::from(ports.0) << 16 | u64::from(ports.1), bytes);
     let start = Instant::now();
@@ -238,7 +238,7 @@ fn content(seed: u64, bytes: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::netns::Lab;
+    use smartnic_lab::netns::Lab;
 
     #[test]
     fn contents_differ_by_seed() {
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_file_crosses_a_veth_and_a_dead_peer_is_noticed() {
-        if !crate::setup::is_root() {
+        if !smartnic_lab::skip::namespaces() {
             return;
         }
         let mut lab = Lab::new(&format!("sntd{}", std::process::id())).unwrap();
@@ -265,5 +265,26 @@ mod tests {
         assert_eq!(transfer.bytes, 200_000);
         let nobody = one.run(|| ping([10, 8, 0, 9].into(), 1)).unwrap();
         assert_eq!((nobody.sent, nobody.received), (1, 0));
+    }
+
+    #[test]
+    fn both_ends_of_an_aggregate_talk() {
+        if !smartnic_lab::skip::namespaces() {
+            return;
+        }
+        let prefix = format!("sntc{}", std::process::id());
+        let mut lab = Lab::new(&prefix).unwrap();
+        let (one, two) = (lab.namespace("one").unwrap(), lab.namespace("two").unwrap());
+        for link in ["a", "b"] {
+            lab.veth((&one, link), (&two, link)).unwrap();
+        }
+        one.aggregate("lag0", ["a", "b"]).unwrap();
+        // The other end uses one of the two links, as a switch would for one flow.
+        two.address("a", "10.9.0.2/24").unwrap();
+        one.address("lag0", "10.9.0.1/24").unwrap();
+        let reply = one.run(|| ping("10.9.0.2".parse()?, 3));
+        let reply = reply.unwrap();
+        assert_eq!(reply.received, 3);
+        assert!(one.neighbours().unwrap().contains("10.9.0.2"));
     }
 }

@@ -6,14 +6,13 @@
 //! because it was killed outright is removed first, unless somebody still uses it.
 
 use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
-
-use super::sys::{self, Offload};
-use crate::paths;
-use crate::proc::{capture, command, minutes};
+use crate::sys::{self, Offload};
+use crate::which;
 
 /// Where iproute2 keeps named namespaces.
 const NAMED: &str = "/run/netns";
@@ -33,10 +32,64 @@ pub struct Namespace {
 /// An interface in a namespace.
 pub type Place<'a> = (&'a Namespace, &'a str);
 
+/// Why a lab is not as asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LabError {
+    /// iproute2 is not installed.
+    #[error("iproute2's `ip` is missing; run `cargo xtask setup`")]
+    NoIp,
+    /// `ip` refused.
+    #[error("`ip {command}` failed: {said}")]
+    Ip {
+        /// Its arguments.
+        command: String,
+        /// What it said.
+        said: String,
+    },
+    /// The system refused.
+    #[error("{what}: {source}")]
+    System {
+        /// What was to be done.
+        what: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Somebody runs in a namespace of the same name.
+    #[error("namespace {name} is in use by process {users}: another one runs under this name")]
+    InUse {
+        /// The namespace.
+        name: String,
+        /// Numbers of processes.
+        users: String,
+    },
+}
+
+type Result<T, E = LabError> = std::result::Result<T, E>;
+
+/// A result of the system, with what was to be done.
+fn system<T>(result: io::Result<T>, what: impl FnOnce() -> String) -> Result<T> {
+    result.map_err(|source| LabError::System {
+        what: what(),
+        source,
+    })
+}
+
 fn ip(args: &[&str]) -> Result<String> {
-    let program =
-        paths::which("ip").context("iproute2's `ip` is missing; run `cargo xtask setup`")?;
-    capture(command(program).args(args), minutes(1))
+    let mut ip = Command::new(which("ip").ok_or(LabError::NoIp)?);
+    // A group of its own: Ctrl-C ends the lab by its owner's clean-up, not in the middle of a change.
+    ip.args(args).stdin(Stdio::null()).process_group(0);
+    let command = || args.join(" ");
+    let output = system(ip.output(), || format!("ip {}", command()))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+    if output.status.success() {
+        Ok(text(&output.stdout))
+    } else {
+        Err(LabError::Ip {
+            command: command(),
+            said: text(&output.stderr),
+        })
+    }
 }
 
 impl Lab {
@@ -44,7 +97,8 @@ impl Lab {
     pub fn new(prefix: &str) -> Result<Self> {
         let mut leftovers = Vec::new();
         for entry in fs::read_dir(NAMED).into_iter().flatten() {
-            let name = entry?.file_name().to_string_lossy().into_owned();
+            let entry = system(entry, || NAMED.to_owned())?;
+            let name = entry.file_name().to_string_lossy().into_owned();
             if name
                 .strip_prefix(prefix)
                 .is_some_and(|rest| rest.starts_with('-'))
@@ -56,7 +110,8 @@ impl Lab {
             let users = ip(&["netns", "pids", name])?;
             if !users.trim().is_empty() {
                 let users = users.split_whitespace().collect::<Vec<_>>().join(", ");
-                bail!("namespace {name} is in use by process {users}: another demo runs");
+                let name = name.clone();
+                return Err(LabError::InUse { name, users });
             }
         }
         for name in &leftovers {
@@ -109,14 +164,9 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         for namespace in self.namespaces.drain(..).rev() {
-            // Not by `ip()`, which gives up when interrupted: this runs after Ctrl-C too. There is
-            // nothing to do about a failure but to say so; the next run tries again.
-            let program = paths::which("ip").unwrap_or_else(|| PathBuf::from("ip"));
-            let status = command(program)
-                .args(["netns", "del", &namespace.name])
-                .status();
-            if !status.is_ok_and(|status| status.success()) {
-                eprintln!("warning: namespace {} could not be removed", namespace.name);
+            // There is nothing to do about a failure but to say so; the next run tries again.
+            if let Err(error) = ip(&["netns", "del", &namespace.name]) {
+                eprintln!("warning: {error}");
             }
         }
     }
@@ -130,29 +180,33 @@ impl Namespace {
 
     /// A command that runs inside.
     pub fn command(&self, program: &Path) -> Command {
-        let ip = paths::which("ip").unwrap_or_else(|| PathBuf::from("ip"));
-        let mut inside = command(ip);
+        let mut inside = Command::new(which("ip").unwrap_or_else(|| PathBuf::from("ip")));
         inside.args(["netns", "exec", &self.name]).arg(program);
         inside
     }
 
     /// Runs something on a thread of its own inside; sockets that it makes stay inside.
-    pub fn run<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    pub fn run<T: Send, E: From<LabError> + Send>(
+        &self,
+        work: impl FnOnce() -> Result<T, E> + Send,
+    ) -> Result<T, E> {
         let file = Path::new(NAMED).join(&self.name);
-        let namespace = File::open(&file).with_context(|| format!("namespace {}", self.name))?;
+        let namespace = system(File::open(&file), || file.display().to_string())?;
         std::thread::scope(|scope| {
             let inside = scope.spawn(|| {
-                sys::enter_network(&namespace)
-                    .with_context(|| format!("entering {}", self.name))?;
+                let entered = sys::enter_network(&namespace);
+                system(entered, || format!("entering namespace {}", self.name))?;
                 work()
             });
-            inside
-                .join()
-                .unwrap_or_else(|_| bail!("work in namespace {} panicked", self.name))
+            match inside.join() {
+                Ok(done) => done,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
         })
     }
 
-    fn link(&self, args: &[&str]) -> Result<()> {
+    /// `ip link` with these arguments, inside.
+    pub fn link(&self, args: &[&str]) -> Result<()> {
         ip(&[&["-n", &self.name, "link"], args].concat()).map(drop)
     }
 
@@ -169,11 +223,40 @@ impl Namespace {
         .map(drop)
     }
 
+    /// An interface's MAC address.
+    pub fn mac(&self, interface: &str) -> Result<String> {
+        let text = ip(&["-n", &self.name, "-o", "link", "show", "dev", interface])?;
+        let mut words = text.split_whitespace();
+        words.find(|word| *word == "link/ether");
+        words.next().map(str::to_owned).ok_or_else(|| LabError::Ip {
+            command: format!("-n {} -o link show dev {interface}", self.name),
+            said: text.clone(),
+        })
+    }
+
+    /// Tells an interface's kernel who has an address, so that it need not ask.
+    pub fn neighbour(&self, interface: &str, address: &str, mac: &str) -> Result<()> {
+        ip(&[
+            "-n",
+            &self.name,
+            "neigh",
+            "replace",
+            address,
+            "lladdr",
+            mac,
+            "dev",
+            interface,
+            "nud",
+            "permanent",
+        ])
+        .map(drop)
+    }
+
     /// Sets a kernel parameter of the namespace, by its path below `/proc/sys`.
     pub fn sysctl(&self, name: &str, value: &str) -> Result<()> {
         self.run(|| {
-            fs::write(Path::new("/proc/sys").join(name), value)
-                .with_context(|| format!("{name}={value}"))
+            let written = fs::write(Path::new("/proc/sys").join(name), value);
+            system(written, || format!("{name}={value}"))
         })
     }
 
@@ -188,8 +271,8 @@ impl Namespace {
                 ScatterGather,
                 TransmitChecksum,
             ] {
-                sys::offload_off(interface, offload)
-                    .with_context(|| format!("offloads of {interface}"))?;
+                let off = sys::offload_off(interface, offload);
+                system(off, || format!("offloads of {interface}"))?;
             }
             Ok(())
         })
@@ -253,7 +336,6 @@ impl Namespace {
     }
 
     /// Makes a kernel bridge of interfaces.
-    #[cfg(test)]
     pub fn bridge(&self, name: &str, members: &[&str]) -> Result<()> {
         self.link(&[
             "add",
@@ -300,14 +382,9 @@ mod tests {
             .count()
     }
 
-    /// Namespaces need root; without it, `cargo xtask demo` uses captures, and this has no subject.
-    fn root() -> bool {
-        crate::setup::is_root() && paths::which("ip").is_some()
-    }
-
     #[test]
     fn a_lab_leaves_nothing_behind_even_after_an_error() {
-        if !root() {
+        if !crate::skip::namespaces() {
             return;
         }
         let prefix = format!("snta{}", std::process::id());
@@ -325,7 +402,7 @@ mod tests {
 
     #[test]
     fn what_a_killed_run_left_is_removed() {
-        if !root() {
+        if !crate::skip::namespaces() {
             return;
         }
         let prefix = format!("sntb{}", std::process::id());
@@ -336,26 +413,5 @@ mod tests {
         let lab = Lab::new(&prefix).unwrap();
         assert_eq!(names(&prefix), 0);
         drop(lab);
-    }
-
-    #[test]
-    fn both_ends_of_an_aggregate_talk() {
-        if !root() {
-            return;
-        }
-        let prefix = format!("sntc{}", std::process::id());
-        let mut lab = Lab::new(&prefix).unwrap();
-        let (one, two) = (lab.namespace("one").unwrap(), lab.namespace("two").unwrap());
-        for link in ["a", "b"] {
-            lab.veth((&one, link), (&two, link)).unwrap();
-        }
-        one.aggregate("lag0", ["a", "b"]).unwrap();
-        // The other end uses one of the two links, as a switch would for one flow.
-        two.address("a", "10.9.0.2/24").unwrap();
-        one.address("lag0", "10.9.0.1/24").unwrap();
-        let reply = one.run(|| super::super::traffic::ping("10.9.0.2".parse()?, 3));
-        let reply = reply.unwrap();
-        assert_eq!(reply.received, 3);
-        assert!(one.neighbours().unwrap().contains("10.9.0.2"));
     }
 }
