@@ -29,6 +29,10 @@ struct Need {
 enum Look {
     Program(&'static str),
     Header(&'static str),
+    /// A module of Perl: Debian's smallest Perl (perl-base) is a `perl` without it.
+    Perl(&'static str),
+    /// A module of Python that is needed only until the Python environment is there: Debian parts it from `python3`.
+    PythonOnce(&'static str),
 }
 
 const NEEDS: &[Need] = &[
@@ -43,7 +47,7 @@ const NEEDS: &[Need] = &[
         why: "drives that compilation",
     },
     Need {
-        look_for: Look::Program("perl"),
+        look_for: Look::Perl("Pod::Usage"),
         package: "perl",
         why: "Verilator's front script",
     },
@@ -51,6 +55,11 @@ const NEEDS: &[Need] = &[
         look_for: Look::Program("python3"),
         package: "python3",
         why: "carries the pinned tools",
+    },
+    Need {
+        look_for: Look::PythonOnce("ensurepip"),
+        package: "python3-venv",
+        why: "makes the environment of the pinned tools",
     },
     Need {
         look_for: Look::Program("git"),
@@ -89,8 +98,18 @@ impl Need {
         match self.look_for {
             Look::Program(name) => paths::which(name).is_some(),
             Look::Header(name) => header_exists(name),
+            Look::Perl(module) => works("perl", &[&format!("-M{module}"), "-e", "1"]),
+            Look::PythonOnce(module) => {
+                paths::venv_bin("python3").is_file()
+                    || works("python3", &["-c", &format!("import {module}")])
+            }
         }
     }
+}
+
+/// Whether a program is there and does this without complaint.
+fn works(program: &str, args: &[&str]) -> bool {
+    capture(command(program).args(args), minutes(1)).is_ok()
 }
 
 fn header_exists(name: &str) -> bool {
@@ -200,13 +219,6 @@ fn pins() -> impl Iterator<Item = &'static str> {
 fn install_python_packages(tools: &Path) -> Result<()> {
     let python = paths::venv_bin("python3");
     if !python.is_file() {
-        let probe = capture(
-            command("python3").args(["-c", "import ensurepip, venv"]),
-            minutes(1),
-        );
-        if probe.is_err() {
-            apt_install(&["python3-venv"])?;
-        }
         step("Python environment", || {
             let venv = tools.join("venv");
             capture(
@@ -259,6 +271,21 @@ mod tests {
             assert!(pin.contains("=="), "{pin} is not an exact version");
         }
         assert!(pins().count() >= 3);
+    }
+
+    #[test]
+    fn a_module_that_is_missing_is_noticed() {
+        for (program, flag) in [("perl", "-MNo::Such::Module"), ("no-such-program", "-v")] {
+            assert!(!works(program, &[flag, "-e", "1"]), "{program} {flag}");
+        }
+        assert!(
+            Need {
+                look_for: Look::Perl("strict"),
+                package: "perl",
+                why: ""
+            }
+            .met()
+        );
     }
 
     #[test]
