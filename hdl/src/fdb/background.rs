@@ -6,17 +6,17 @@ use super::decide::Decision;
 use super::op;
 use crate::rtl::{E, lit, mux};
 
-/// Moves the pointer to the entry of the CAM that is placed next. It stays on one slot while exchanges go on there (16 at most, so
-/// that one hopeless entry does not hold up the others), and looks for the next entry otherwise. `fruitless` counts exchanges since something found a
+/// Moves the pointer to the entry of the CAM that is placed next, and counts. A chain of moves begins there (`begins`) and ends after 16 moves,
+/// so that one hopeless entry does not hold up the others. `fruitless` counts exchanges since something found a
 /// place, from 1; its top bit ends relocation.
 ///
-/// Gives whether the entry that was just displaced may be placed at once, if nothing else waits.
+/// Gives whether the chain has to end.
 pub(super) fn relocation(
     c: &Core,
     d: &Decision,
+    begins: &E,
     pointer: &E,
-    points: &E,
-    points_now: &E,
+    (points, points_now): (&E, &E),
     fruitless: &E,
 ) -> E {
     let m = &c.m;
@@ -36,23 +36,19 @@ pub(super) fn relocation(
         // As `points` will be, or clear for a cycle when the pointer moves on.
         p.set(points_now, points);
         p.if_(&same & &d.leaves, |p| p.set(points_now, false));
-        p.if_(&d.exchanged & chain.all(), |p| p.set(points_now, false));
-        p.if_(&d.to_cam, |p| p.set(points_now, true));
+        p.if_(&d.enters, |p| p.set(points_now, true));
     });
     m.process(|p| {
         p.if_(&seek, |p| p.set(pointer, &next));
-        p.if_(&d.to_cam, |p| {
+        p.if_(&d.enters, |p| {
             p.if_(!points, |p| p.set(pointer, &d.cam_index));
         });
-        p.if_(&d.exchanged, |p| {
-            p.set(&chain, &chain + 1);
-            p.if_(chain.all(), |p| p.set(pointer, &next));
-        });
-        p.if_(&d.placed, |p| p.set(&chain, 0));
+        p.if_(begins, |p| p.set(&chain, 0));
+        p.if_(&d.exchanged & !chain.all(), |p| p.set(&chain, &chain + 1));
         p.if_(&d.exchanged & armed, |p| p.set(fruitless, fruitless + 1));
-        p.elif(&d.to_cam | &d.placed | &d.gone, |p| p.set(fruitless, 1));
+        p.elif(&d.found_place, |p| p.set(fruitless, 1));
     });
-    m.named("place_again", &d.exchanged & armed & !chain.all())
+    chain.all() | !armed
 }
 
 /// Starts and steps sweeps. Gives whether one waits.

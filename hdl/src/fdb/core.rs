@@ -1,11 +1,13 @@
 //! The engine's state: the operation at work and the registers that more than one of its parts uses.
 
-use super::cam::{CamWrite, lowest_free};
+use super::cam::{Candidate, free_slots};
 use super::*;
 
 /// States.
 pub(super) const CLEAR: u64 = 0;
 pub(super) const C0: u64 = 1;
+pub(super) const C2: u64 = 3;
+pub(super) const C3: u64 = 4;
 pub(super) const C4: u64 = 5;
 pub(super) const C5: u64 = 6;
 
@@ -20,6 +22,8 @@ pub(super) struct Work {
     pub in_cam: E,
     pub cam_index: E,
     pub way: E,
+    /// The entry was displaced and is in the hand: in no slot.
+    pub hand: E,
     pub host: E,
     /// The slot exists.
     pub exists: E,
@@ -42,17 +46,14 @@ pub(super) struct Core {
     pub state: E,
     pub epoch: E,
     pub used: E,
-    pub has_free: E,
-    pub free: E,
+    /// Free slots of each bank of the CAM.
+    pub free: Vec<Candidate>,
     pub random: E,
     pub w: Work,
     pub sweep: Sweep,
     /// Registered table write.
     pub ways: E,
     pub word: E,
-    /// Registered CAM write: strobe in the cycle of the table write.
-    pub cam_strobe: E,
-    pub cam_write: CamWrite,
     /// Hash of the displaced entry in its other table.
     pub other_bucket: E,
 }
@@ -75,11 +76,11 @@ pub(super) fn core(m: &Module, s: &Size) -> Core {
         in_cam: m.reg_nr("w_in_cam", 1),
         cam_index: m.reg_nr("w_cam_index", s.cam_bits),
         way: m.reg_nr("w_way", 3),
+        hand: m.reg("w_hand", 1, 0),
         host: m.reg_nr("w_host", 1),
         exists: m.reg_nr("w_exists", 1),
     };
     let used = m.reg("used", s.cam, 0);
-    let (has_free, free) = lowest_free(m, &used, s.cam_bits);
     let slot = m.reg("sweep_slot", s.slot, 0);
     let slots = (1u64 << (s.slot - 1)) + s.cam as u64;
     Core {
@@ -87,9 +88,8 @@ pub(super) fn core(m: &Module, s: &Size) -> Core {
         s: *s,
         state: m.reg("state", 3, CLEAR),
         epoch: m.reg("epoch", 2, 0),
+        free: free_slots(m, s, &used),
         used,
-        has_free,
-        free,
         random: m.reg("random", 16, 0xace1),
         w: work,
         sweep: Sweep {
@@ -100,16 +100,6 @@ pub(super) fn core(m: &Module, s: &Size) -> Core {
         },
         ways: m.reg("write_ways", 8, 0),
         word: m.reg("write_word", WORD_BITS, 0),
-        cam_strobe: m.reg("cam_strobe", 1, 0),
-        cam_write: CamWrite {
-            key_now: m.reg("cam_key_now", 1, 0),
-            data_next: m.reg("cam_data_next", 1, 0),
-            data_now: m.reg("cam_data_now", 1, 0),
-            index: m.reg_nr("cam_w_index", s.cam_bits),
-            valid: m.reg_nr("cam_w_valid", 1),
-            key: m.reg_nr("cam_w_key", KEY_BITS),
-            data: m.reg_nr("cam_w_data", DATA_BITS),
-        },
         other_bucket: m.reg_nr("other_bucket", s.index),
     }
 }

@@ -1,38 +1,29 @@
 //! The last steps of an operation: what was found (C4), and what follows from it (C5).
 
+use super::cam::{CamWrite, digits};
 use super::control::{Answers, Control};
 use super::core::{C5, Core};
 use super::fifo::{Fifo, fifo};
+use super::search::Found;
 use super::*;
 use crate::rtl::{E, all_of, any_of, cat, lit, mux};
 use smartnic_regs::ring::event;
-
-/// The comparison's result, valid in C4.
-pub(super) struct Found {
-    /// The operation searches for a key.
-    pub key_op: E,
-    pub table: E,
-    pub ways: Vec<E>,
-    pub data: E,
-    pub cam: E,
-    pub cam_number: E,
-    pub cam_data: E,
-    /// Free ways.
-    pub free: Vec<E>,
-    /// What the slot, or the way to displace, holds.
-    pub displaced: E,
-}
 
 /// What others need to know of the decision; pulses in C5.
 pub(super) struct Decision {
     /// Slot of the CAM that the operation is about.
     pub cam_index: E,
-    pub to_cam: E,
+    /// An entry came into the CAM.
+    pub enters: E,
     pub exchanged: E,
-    pub placed: E,
+    /// Something found a place, or went: relocation may go on.
+    pub found_place: E,
     /// The slot of the CAM is free now.
     pub leaves: E,
-    pub gone: E,
+    pub cam: CamWrite,
+    /// What is written to the CAM, and the table that relocation tries first.
+    pub word: E,
+    pub try_first: E,
     pub events: Fifo,
     pub event_pending: E,
 }
@@ -65,6 +56,10 @@ struct Entry {
     ways: E,
     room: E,
     cam_index: E,
+    /// The CAM has room for it.
+    fits: E,
+    /// It is at the operation's destination.
+    same: E,
     /// The sweep takes what the slot holds.
     doomed: E,
 }
@@ -78,10 +73,13 @@ fn entry(c: &Core, ctl: &Control, f: &Found) -> Entry {
         ways: m.reg_nr("x_ways", 8),
         room: m.reg_nr("x_room", 1),
         cam_index: m.reg_nr("x_cam_index", c.s.cam_bits),
+        fits: m.reg_nr("x_fits", 1),
+        same: m.reg_nr("x_same", 1),
         doomed: m.reg_nr("x_doomed", 1),
     };
+    let held = m.named("held", &w.in_cam | &w.hand);
     let in_slot = mux(
-        &w.in_cam,
+        &held,
         cat(&[w.data.clone(), w.key.clone()]),
         &f.displaced,
     );
@@ -90,7 +88,7 @@ fn entry(c: &Core, ctl: &Control, f: &Found) -> Entry {
     let slot_hit = mux(
         &w.in_cam,
         c.used.bit_at(&w.cam_index),
-        slot_data.slice(0, 6).any(),
+        &w.hand | slot_data.slice(0, 6).any(),
     );
     let room = m.named("room", any_of(1, &f.free));
     let hit_ways: Vec<E> = f.ways.iter().rev().cloned().collect();
@@ -98,18 +96,20 @@ fn entry(c: &Core, ctl: &Control, f: &Found) -> Entry {
     m.process(|p| {
         p.if_(c.at(C5 - 1), |p| {
             p.set(&e.room, &room);
+            p.set(&e.fits, &f.fits);
+            p.set(&e.same, &f.same);
             p.set(&e.doomed, doomed(c, ctl, &in_slot));
             p.if_(&f.key_op, |p| {
                 p.set(&e.hit, &f.table | &f.cam);
                 p.set(&e.in_cam, &f.cam);
                 p.set(&e.data, &f.data | (&f.cam_data & f.cam.repl(DATA_BITS)));
-                p.set(&e.cam_index, mux(&f.cam, &f.cam_number, &c.free));
+                p.set(&e.cam_index, mux(&f.cam, &f.cam_slot, &f.new_slot));
             });
             p.else_(|p| {
                 p.set(&e.hit, slot_hit & &w.exists);
                 p.set(&e.in_cam, &w.in_cam);
-                p.set(&e.data, mux(&w.in_cam, &w.data, &slot_data));
-                p.set(&e.cam_index, &w.cam_index);
+                p.set(&e.data, mux(&held, &w.data, &slot_data));
+                p.set(&e.cam_index, mux(&w.hand, &f.new_slot, &w.cam_index));
             });
             p.if_(&f.key_op & &f.table, |p| p.set(&e.ways, cat(&hit_ways)));
             p.elif((&f.key_op | place) & &room, |p| {
@@ -142,7 +142,7 @@ pub(super) fn decide(
     f: &Found,
     a: &Answers,
     n: &Pulses,
-    shadow: (&E, &E),
+    stop: &E,
 ) -> Decision {
     let (m, w) = (&c.m, &c.w);
     let x = entry(c, ctl, f);
@@ -156,25 +156,27 @@ pub(super) fn decide(
     let (sweep, place) = (is(op::SWEEP), is(op::PLACE));
     let (dest, x_dest) = (w.data.slice(0, 6), x.data.slice(0, 6));
     let kind = x.data.slice(6, 4);
-    let same = m.named("same_dest", x_dest.eq(&dest));
     let moves = !(kind.bit(0) | kind.bit(1) | kind.bit(3));
 
     let refresh = m.named(
         "do_refresh",
-        (&learn | &report) & &x.hit & &same & ages(&kind),
+        (&learn | &report) & &x.hit & &x.same & ages(&kind),
     );
-    let station = m.named("do_move", &learn & &x.hit & !&same & moves & &w.storable);
+    let station = m.named("do_move", &learn & &x.hit & !&x.same & moves & &w.storable);
     let replace = m.named("do_replace", &add & &x.hit & &w.storable);
     let want = m.named("want_insert", (&learn | &add) & !&x.hit);
-    let insert = m.named("do_insert", &want & &w.storable & (&x.room | &c.has_free));
+    let insert = m.named("do_insert", &want & &w.storable & (&x.room | &x.fits));
     let to_cam = m.named("to_cam", &insert & !&x.room);
     let refused = m.named("refused", &want & !&insert);
-    let unknown = m.named("unknown", &report & !(&x.hit & &same));
+    let unknown = m.named("unknown", &report & !(&x.hit & &x.same));
     let doom = m.named("do_doom", (&sweep | &place) & &x.hit & &x.doomed);
     let erase = m.named("do_erase", (&delete & &x.hit) | &doom);
     let put = m.named("do_place", &place & !&doom);
     let placed = m.named("placed", &put & &x.room);
-    let exchanged = m.named("exchanged", &put & !&x.room);
+    // The chain ends here if it must and if the entry in the hand may go back to the CAM.
+    let stashed = m.named("stashed", &put & !&x.room & &w.hand & &x.fits & stop);
+    let moved = m.named("relocated", &put & !&stashed);
+    let exchanged = m.named("exchanged", &moved & !&x.room);
     let update = m.named("do_update", &refresh | &station | &replace);
 
     // Tables.
@@ -183,55 +185,30 @@ pub(super) fn decide(
     let to_table = any_of(
         1,
         &[
-            (&update | &erase) & !&x.in_cam,
+            (&update | (&erase & !&w.hand)) & !&x.in_cam,
             &insert & &x.room,
-            put.clone(),
+            moved.clone(),
         ],
     );
     let to_table = m.named("to_table", to_table);
-    let word = cat(&[data.clone(), w.key.clone()]);
+    // Of a free way only the data is zero: a lookup that finds its key there gets nothing.
+    let kept = &data & (!&erase).repl(DATA_BITS);
     m.process(|p| {
         p.set(&c.ways, &x.ways & to_table.repl(8));
-        p.if_(&to_table, |p| {
-            p.set(&c.word, word & (!&erase).repl(WORD_BITS));
-        });
+        p.if_(&now, |p| p.set(&c.word, cat(&[kept, w.key.clone()])));
     });
 
-    // CAM: comparators, shadow, which slots are in use.
-    let leaves = m.named("cam_leaves", (&erase & &x.in_cam) | &placed);
-    let enters = m.named("cam_written", (&update & &x.in_cam) | &to_cam | &exchanged);
-    let cw = &c.cam_write;
-    let moved_key = f.displaced.trunc(KEY_BITS);
-    let moved_data = f.displaced.slice(KEY_BITS, DATA_BITS);
-    let cam_key = m.named("cam_new_key", mux(&exchanged, moved_key, &w.key));
-    let cam_data = m.named("cam_new_data", mux(&exchanged, moved_data, &data));
-    m.process(|p| {
-        p.set(&c.cam_strobe, &leaves | &enters);
-        p.if_(&leaves | &enters, |p| {
-            p.set(&cw.index, &x.cam_index);
-            p.set(&cw.valid, &enters);
-            p.set(&cw.key, &cam_key);
-            p.set(&cw.data, &cam_data);
-        });
-    });
-    let table = w.way.bit(2);
-    let bucket = [0u32, 1].map(|t| {
-        let hashed = &exchanged & &(if t == 0 { table.clone() } else { !&table });
-        mux(hashed, &c.other_bucket, &w.bucket[t as usize])
-    });
-    let [b0, b1] = &bucket;
-    let try_next = mux(&exchanged, !&table, c.random.bit(1));
-    m.assign(shadow.0, &enters);
-    m.assign(
-        shadow.1,
-        cat(&[
-            try_next,
-            b1.clone(),
-            b0.clone(),
-            cam_data.clone(),
-            cam_key.clone(),
-        ]),
-    );
+    // CAM: digits, words, which slots are in use.
+    let leaves = (&erase | (&moved & !&w.hand)) & &x.in_cam;
+    let leaves = m.named("cam_leaves", leaves);
+    let enters = m.named("cam_enters", &to_cam | &stashed);
+    let cam = CamWrite {
+        digits: m.named("cam_changes", &leaves | &enters),
+        set: enters.clone(),
+        word: m.named("cam_written", (&update & &x.in_cam) | &enters),
+        index: x.cam_index.clone(),
+        at: digits(&w.bucket),
+    };
     let bit = x.cam_index.decode(c.s.cam);
     m.assign(
         &c.used,
@@ -248,12 +225,12 @@ pub(super) fn decide(
         (&n.used_up, insert.clone()),
         (&n.used_down, erase.clone()),
         (&n.cam_up, to_cam.clone()),
-        (&n.cam_down, leaves.clone()),
+        (&n.cam_down, (&erase & (&x.in_cam | &w.hand)) | &placed),
         (&n.refused, &refused & &learn),
         (&n.learned, &insert & &learn),
         (&n.moved, station.clone()),
         (&n.aged, aged.clone()),
-        (&n.relocated, put.clone()),
+        (&n.relocated, moved.clone()),
         (&a.done, &now & &w.host),
         (&a.found, x.hit.clone()),
         (&a.full, &add & (&refused | !&w.storable)),
@@ -307,11 +284,13 @@ pub(super) fn decide(
     m.output_of("event_old_dest", out.slice(69, 6));
     Decision {
         cam_index: x.cam_index,
-        to_cam,
+        enters,
         exchanged,
-        placed,
+        found_place: any_of(1, &[to_cam, placed, erase]),
         leaves,
-        gone: erase,
+        cam,
+        word: cat(&[data, w.key.clone()]),
+        try_first: mux(&w.hand, w.way.bit(2), c.random.bit(1)),
         events,
         event_pending: pending,
     }

@@ -13,15 +13,16 @@
 //! An entry that was displaced goes on to its other table at once if no request waits: from C5 to C1, 5 cycles a move.
 
 use super::background::{relocation, sweeping};
-use super::cam::{cam, encode};
+use super::cam::{Hand, cam};
 use super::control::{Answers, control};
-use super::core::{C0, C4, C5, CLEAR, core};
-use super::decide::{Found, decide};
+use super::core::{C0, C2, C4, C5, CLEAR, Core, core};
+use super::decide::decide;
 use super::fifo::fifo;
 use super::lookup::{self, Reads, Written, buckets};
 use super::prepare::prepare;
+use super::search::search;
 use super::*;
-use crate::rtl::{any_of, cat, lit, pick, select_onehot};
+use crate::rtl::{any_of, cat, lit, pick};
 
 pub(super) fn build(m: &Module, s: &Size) {
     let c = core(m, s);
@@ -72,7 +73,9 @@ pub(super) fn build(m: &Module, s: &Size) {
     let lookup_key = m.input("lookup_key", KEY_BITS);
     let a_addr = buckets(m, s, &lookup_key, &ctl.hash_key);
     let (a_words, b_words) = tables(m, s, &a_addr, &b_addr, &ways, &c.word);
-    let store = cam(m, s, &c.cam_write);
+    let extra = 2 * n + 1;
+    let store = cam(m, s, &a_addr, &c.w.bucket, extra);
+    let hand = hand(m, &c);
     let reads = Reads {
         bucket: a_addr,
         words: a_words,
@@ -84,7 +87,13 @@ pub(super) fn build(m: &Module, s: &Size) {
         epoch: c.epoch.clone(),
         ready: ready.clone(),
     };
-    let looking = lookup::lookup(m, &lookup_valid, &lookup_key, &reads, &written, &store);
+    let looking = lookup::lookup(
+        m,
+        s,
+        (&lookup_valid, &lookup_key),
+        (&reads, &written),
+        (&store, &hand),
+    );
 
     // Requests.
     let learn = cat(&[
@@ -140,21 +149,17 @@ pub(super) fn build(m: &Module, s: &Size) {
     let take_place = m.named("take_place", &take_back & &prefer_place);
     let take = m.named("take", &take_prep | &take_back);
 
-    // The shadow of the CAM: key, data, buckets, and the table to try next.
-    let cam_hit = store.compare(m, "engine_cam", &c.w.key);
-    let cam_number = m.named("engine_cam_number", encode(&cam_hit, cb));
     let host_slot = ctl.index.trunc(s.slot);
     let slot = m.named("c0_slot", mux(&prep_first, &host_slot, &c.sweep.slot));
     let in_c0 = mux(&prefer_place & !&prep_first, &pointer, slot.trunc(cb));
     let c0_number = m.named("c0_number", in_c0);
-    let shadow = m.inst("shadow", &ram::lut(WORD_BITS + 2 * n + 1, 1 << cb));
-    shadow.drive("raddr", &c0_number);
-    let kept = m.named("shadow_word", shadow.port("rdata"));
-    // The data once more, for a search.
-    let shadow_data = m.inst("shadow_data", &ram::lut(DATA_BITS, 1 << cb));
-    shadow_data.drive("raddr", &cam_number);
-
     let key_op = m.reg_nr("w_key_op", 1);
+    let (found, kept) = search(
+        &c,
+        &store,
+        &b_words,
+        (&key_op, &c0_number, &displaced),
+    );
     let searching = m.named("prep_searches", &take_prep & prep.op.le(op::LOOKUP));
     let slot_op = m.named("c0_slot_op", !&searching & !&take_place);
     let swept_age = &c.sweep.active & &c.sweep.ageing & prep.age.is_zero();
@@ -164,61 +169,28 @@ pub(super) fn build(m: &Module, s: &Size) {
     let slots = (1u64 << (s.slot - 1)) + s.cam as u64;
     let exists = m.delay("host_slot_exists", &ctl.index.lt(slots));
     let feedback = c.random.bit(0) ^ c.random.bit(2) ^ c.random.bit(3) ^ c.random.bit(5);
-    let table_slot = !&key_op & !&c.w.in_cam;
-    // C3, C4: what is there.
-    let hit: Vec<E> = (0..8)
-        .map(|i| {
-            let w = &b_words[i];
-            let same = w.trunc(KEY_BITS).eq(&c.w.key) & w.slice(KEY_BITS, 6).any();
-            m.delay(&format!("engine_hit{i}"), &same)
-        })
-        .collect();
-    let free: Vec<E> = (0..8)
-        .map(|i| {
-            m.delay(
-                &format!("engine_free{i}"),
-                &b_words[i].slice(KEY_BITS, 6).is_zero(),
-            )
-        })
-        .collect();
-    let table_data: Vec<(E, E)> = hit
-        .iter()
-        .zip(&b_words)
-        .map(|(h, w)| (h.clone(), w.slice(KEY_BITS, DATA_BITS)))
-        .collect();
-    let found = Found {
-        key_op: key_op.clone(),
-        table: m.named("hit_table", any_of(1, &hit)),
-        ways: hit,
-        data: m.named("hit_data", select_onehot(DATA_BITS, &table_data)),
-        cam: m.named("hit_cam", any_of(1, &cam_hit)),
-        cam_number,
-        cam_data: shadow_data.port("rdata"),
-        free,
-        displaced: displaced.clone(),
-    };
-    let shadow_we = wire("shadow_we", 1);
-    let shadow_word = wire("shadow_wdata", WORD_BITS + 2 * n + 1);
-    let d = decide(
-        &c,
-        &ctl,
-        &found,
-        &answers,
-        &pulses,
-        (&shadow_we, &shadow_word),
+    let table_slot = !&key_op & !&c.w.in_cam & !&c.w.hand;
+    let stop = m.reg("chain_stops", 1, 0);
+    let d = decide(&c, &ctl, &found, &answers, &pulses, &stop);
+    store.write(m, s, &d.cam, (&clearing, &clear_at.trunc(4)));
+    store.lookup_words.write(&d.cam, &d.word);
+    let [b0, b1] = &c.w.bucket;
+    store.engine_words.write(
+        &d.cam,
+        &cat(&[d.try_first.clone(), b1.clone(), b0.clone(), d.word.clone()]),
     );
-    shadow
-        .drive("we", &shadow_we)
-        .drive("waddr", &d.cam_index)
-        .drive("wdata", &shadow_word);
-    shadow_data
-        .drive("we", &shadow_we)
-        .drive("waddr", &d.cam_index)
-        .drive("wdata", shadow_word.slice(KEY_BITS, DATA_BITS));
 
-    let again = relocation(&c, &d, &pointer, &points, &points_now, &fruitless);
-    let last_slots = &c.sweep.active & &in_cam;
-    let again = m.named("again", again & !&prep.ready & !last_slots);
+    let enough = relocation(
+        &c,
+        &d,
+        &take_place,
+        &pointer,
+        (&points, &points_now),
+        &fruitless,
+    );
+    let again = m.named("again", &d.exchanged);
+    let waits = (&prep.busy & &prep.host) | queue.deep;
+    m.assign(&stop, enough | waits);
     let age_waits = sweeping(&c, &ctl, &answers);
     m.process(|p| {
         p.if_(c.at(C4) & table_slot, |p| {
@@ -239,11 +211,12 @@ pub(super) fn build(m: &Module, s: &Size) {
             );
             for t in 0..2 {
                 let own = kept.slice(WORD_BITS + n * t as u32, n);
-                let other = mux(&slot_op, slot.slice(3, n), own);
+                let other = mux(&slot_op & !slot.bit(s.slot - 1), slot.slice(3, n), own);
                 p.set(&c.w.bucket[t], mux(&searching, &prep.bucket[t], other));
             }
             p.set(&c.w.in_cam, &take_place | (&slot_op & slot.bit(s.slot - 1)));
             p.set(&c.w.cam_index, &c0_number);
+            p.set(&c.w.hand, false);
             let any_way = cat(&[
                 kept.bit(WORD_BITS + 2 * n),
                 c.random.bit(0),
@@ -259,6 +232,8 @@ pub(super) fn build(m: &Module, s: &Size) {
         });
         // The displaced entry goes on at once. The write of this exchange comes with the next read: to the same bucket.
         p.if_(&again, |p| {
+            p.set(&c.w.hand, true);
+            p.set(&c.w.in_cam, false);
             p.set(&c.w.key, displaced.trunc(KEY_BITS));
             p.set(&c.w.data, displaced.slice(KEY_BITS, DATA_BITS));
             for t in 0..2 {
@@ -291,9 +266,6 @@ pub(super) fn build(m: &Module, s: &Size) {
             p.set(&c.state, mux(&again, lit(3, C0 + 1), lit(3, C0)));
         });
         p.else_(|p| p.set(&c.state, &c.state + 1));
-        p.set(&c.cam_write.key_now, &c.cam_strobe);
-        p.set(&c.cam_write.data_next, &c.cam_write.key_now);
-        p.set(&c.cam_write.data_now, &c.cam_write.data_next);
     });
 
     let events = d.events;
@@ -311,10 +283,6 @@ pub(super) fn build(m: &Module, s: &Size) {
             ctl.age_due.clone(),
             background,
             c.ways.any(),
-            c.cam_strobe.clone(),
-            c.cam_write.key_now.clone(),
-            c.cam_write.data_next.clone(),
-            c.cam_write.data_now.clone(),
             c.used.any() & &armed,
             !events.empty,
             d.event_pending,
@@ -322,4 +290,24 @@ pub(super) fn build(m: &Module, s: &Size) {
         ],
     );
     m.assign(&idle, !busy);
+}
+
+/// The hand: what the chain holds, from C2 on for the comparison of keys and from C4 on for the data, until two cycles after the last
+/// operation's write.
+fn hand(m: &Module, c: &Core) -> Hand {
+    let h = Hand {
+        valid: m.reg("hand_valid", 1, 0),
+        key: m.reg_nr("hand_key", KEY_BITS),
+        data: m.reg_nr("hand_data", DATA_BITS),
+    };
+    let over = m.delay("hand_over", &c.at(C0));
+    m.process(|p| {
+        p.if_(over, |p| p.set(&h.valid, false));
+        p.if_(c.at(C2) & &c.w.hand, |p| {
+            p.set(&h.valid, true);
+            p.set(&h.key, &c.w.key);
+        });
+        p.if_(c.at(C4) & &c.w.hand, |p| p.set(&h.data, &c.w.data));
+    });
+    h
 }

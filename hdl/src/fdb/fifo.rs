@@ -10,6 +10,8 @@ pub(super) struct Fifo {
     pub data: E,
     /// Pulse: a word was lost.
     pub lost: E,
+    /// At least half full.
+    pub deep: E,
     /// Nothing inside.
     pub empty: E,
 }
@@ -51,6 +53,7 @@ pub(super) fn fifo(
     });
     let lost = m.named(&format!("{name}_lost"), push & full);
     Fifo {
+        deep: fill.bit(a) | fill.bit(a - 1),
         empty: m.named(&format!("{name}_empty"), !some & !valid),
         valid: valid.clone(),
         data: data.clone(),

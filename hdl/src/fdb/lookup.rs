@@ -3,7 +3,7 @@
 //! A word that the engine writes in the very cycle in which a lookup reads its address comes out of the block RAM undefined; the pipeline
 //! then compares with the written word itself.
 
-use super::cam::{Cam, same};
+use super::cam::{Cam, Hand, same};
 use super::hash::hash;
 use super::{DATA_BITS, KEY_BITS, Size, age_of, dest_code};
 use crate::rtl::{E, Module, all_of, any_of, select_onehot};
@@ -35,7 +35,13 @@ pub(super) fn buckets(m: &Module, s: &Size, key: &E, hash_key: &[E; 2]) -> [E; 2
 }
 
 /// The other stages. Gives a signal that is set while a lookup is under way.
-pub(super) fn lookup(m: &Module, valid: &E, key: &E, r: &Reads, w: &Written, cam: &Cam) -> E {
+pub(super) fn lookup(
+    m: &Module,
+    s: &Size,
+    (valid, key): (&E, &E),
+    (r, w): (&Reads, &Written),
+    (cam, hand): (&Cam, &Hand),
+) -> E {
     let mut valids = vec![valid.clone()];
     let mut key = key.clone();
     for i in 1..6 {
@@ -73,10 +79,30 @@ pub(super) fn lookup(m: &Module, valid: &E, key: &E, r: &Reads, w: &Written, cam
     let fresh = w.word.slice(0, KEY_BITS);
     choices.push((
         same(m, "lookup_hit_fresh", &fresh, &key, &stale.any()),
-        twice("lookup_data_fresh", w.word.slice(KEY_BITS, DATA_BITS)),
+        w.word.slice(KEY_BITS, DATA_BITS),
     ));
-    let in_cam = cam.compare(m, "lookup_cam", &key);
-    choices.extend(in_cam.into_iter().zip(cam.data.iter().cloned()));
+    choices.push((
+        same(m, "lookup_hit_hand", &hand.key, &key, &hand.valid),
+        hand.data.clone(),
+    ));
+    let candidates = cam.lookup(m, s);
+    let numbers: Vec<E> = candidates.iter().map(|c| c.number.clone()).collect();
+    let words = cam.lookup_words.read(&numbers);
+    for (b, (c, word)) in candidates.iter().zip(&words).enumerate() {
+        choices.push((
+            same(
+                m,
+                &format!("lookup_hit_cam{b}"),
+                &word.slice(0, KEY_BITS),
+                &key,
+                &c.any,
+            ),
+            twice(
+                &format!("lookup_data_cam{b}"),
+                word.slice(KEY_BITS, DATA_BITS),
+            ),
+        ));
+    }
     // The epoch as it was when the tables were read.
     let mut epoch = w.epoch.clone();
     for i in 0..4 {

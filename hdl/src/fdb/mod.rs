@@ -45,6 +45,7 @@ mod fifo;
 mod hash;
 mod lookup;
 mod prepare;
+mod search;
 
 use crate::params::Params;
 use crate::rtl::{E, Module, bits_for, mux, ram};
@@ -115,6 +116,13 @@ fn ages(kind: &E) -> E {
 fn age_of(data: &E, epoch: &E) -> E {
     let stamp = data.slice(10, 2);
     mux(ages(&data.slice(6, 4)), &stamp + !epoch, &stamp)
+}
+
+impl Size {
+    /// Banks of the CAM.
+    fn banks(&self) -> u32 {
+        self.cam.div_ceil(cam::BANK)
+    }
 }
 
 /// The block; see the contract in docs/architecture.md.
