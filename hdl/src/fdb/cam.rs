@@ -1,16 +1,18 @@
 //! The stash: a fully associative memory in LUT RAM, and the hand, one register beside it for an entry on its way.
 //!
-//! **Search.** A fingerprint of 16 bits (the low eight of both bucket numbers, so it costs no hash of its own) selects; a comparison
-//! of the whole key decides. The fingerprint is looked up bit-transposed: for each of its four digits a LUT RAM of 16 words has
-//! a bit for each slot, set where the slot's fingerprint has that digit; the and of the four words is one bit for each slot. Slots stand
+//! **Search.** A fingerprint of 12 bits (eight of the first bucket's number, four of the second's, so it costs no hash of its own) selects; a comparison
+//! of the whole key decides. The fingerprint is looked up bit-transposed: for each of its three digits a LUT RAM of 16 words has
+//! a bit for each slot, set where the slot's fingerprint has that digit; the and of the three words is one bit for each slot. Slots stand
 //! in banks of 16. No two entries of a bank have the same fingerprint, so at most one bit is set in a bank: it gives a number, the
 //! number a word of the bank's LUT RAM, and this word's key is compared. The engine keeps the promise: an entry enters a bank only
 //! if the search that it began with found its fingerprint there nowhere.
 //!
 //! A new entry that finds its fingerprint in every bank that has room is refused: with `n` entries in each of two banks with probability
-//! `(n / 65536)^2`, and two of different keys share a fingerprint for a sender only by chance, because the hashes are keyed.
+//! `(n / 4096)^2`, so 1 in 4 million of those that find no way at the 2 that are usual at line rate. Different keys share a fingerprint for a sender
+//! only by chance, because the hashes are keyed. A chain of moves ends only with an entry that may go back; the one with which it began always
+//! may, so it does end.
 //!
-//! **Writing.** Both copies (for lookups, for the engine) are written at the end of C5: digits by read, change and write of four words; key
+//! **Writing.** Both copies (for lookups, for the engine) are written at the end of C5: digits by read, change and write of three words; key
 //! and data in one word. An empty slot has no bits set, so what its word holds does not matter.
 //!
 //! **Moves.** A lookup has its place in time where it reads the tables; it reads the digits in the same cycle. What an operation moves from
@@ -18,27 +20,21 @@
 //! written, and is given the written word. What goes from the tables to the hand is there from that cycle on; what goes from the hand to the tables
 //! or to the CAM leaves the hand when it is there. A word found twice is found with the same data, which does no harm.
 //!
-//! Cost for 32 entries: 600 LUT4 for the digits, 500 for the words, no registers but those of the pipelines. Plain registers and
-//! comparators (the first form) took 3,900 LUT4 and 2,900 FF. Tests: `tests/fdb_cam.rs`, and every other of the FDB.
+//! Cost for 32 entries: 500 LUT4 for the digits, 550 for the words, 280 for the comparisons; no registers but those of the pipelines. Plain registers and
+//! comparators (the first form) took 3,800 LUT4 and 3,000 FF. Tests: `tests/fdb_cam.rs`, and every other of the FDB.
 
 use super::{DATA_BITS, KEY_BITS, Size};
 use crate::rtl::{E, Inst, Module, all_of, any_of, bits_for, cat, lit, mux, ram, select_onehot};
 
 /// Slots in a bank: the depth of a LUT RAM cell.
 pub(super) const BANK: u32 = 16;
-/// Bits of a digit of the fingerprint, and how many digits come from each bucket number.
+/// Bits of a digit of the fingerprint.
 const DIGIT: u32 = 4;
-const DIGITS: u32 = 2;
 
 /// The fingerprint of an entry with these buckets: its digits.
 pub(super) fn digits(bucket: &[E; 2]) -> Vec<E> {
-    bucket
-        .iter()
-        .flat_map(|b| {
-            let b = b.zext(b.width().max(DIGIT * DIGITS));
-            (0..DIGITS).map(move |d| b.slice(DIGIT * d, DIGIT))
-        })
-        .collect()
+    let [a, b] = bucket.each_ref().map(|b| b.zext(b.width().max(2 * DIGIT)));
+    vec![a.slice(0, DIGIT), a.slice(DIGIT, DIGIT), b.slice(0, DIGIT)]
 }
 
 /// What the engine writes in C5.
@@ -189,10 +185,10 @@ impl Cam {
     /// While `clear` is set the digit `clear_at` is cleared in every slot.
     pub fn write(&self, m: &Module, s: &Size, w: &CamWrite, (clear, clear_at): (&E, &E)) {
         let low = m.named("cam_low", number_of(&w.index).trunc(2).decode(4));
-            let quad = w.index.zext(w.index.width().max(3));
+        let quad = w.index.zext(w.index.width().max(3));
         let quad = quad.slice(2, quad.width() - 2);
         let here = |i: u32| low.bit(i % 4) & quad.eq((i / 4) as u64) | clear;
-            let here: Vec<E> = (0..s.cam).rev().map(here).collect();
+        let here: Vec<E> = (0..s.cam).rev().map(here).collect();
         let here = m.named("cam_here", cat(&here));
         let we = m.named("cam_digits_we", &w.digits | clear);
         let set = m.named("cam_set", w.set.repl(s.cam));

@@ -1,9 +1,10 @@
 //! Registers of page `fdb`: keys, one command at a time, ageing timer, counters.
 
+use super::counters::{Counter, counters};
 use super::hash::{HASH_KEY_BASE, KEY_BITS};
 use super::{Pulses, Size, dest_code, op};
 use crate::regbus::{RegFile, field};
-use crate::rtl::{E, Module, cat, lit, lit_wide, mux};
+use crate::rtl::{E, Module, cat, lit, lit_wide};
 use smartnic_regs::fdb as map;
 use smartnic_regs::values::fdb_op;
 
@@ -26,6 +27,8 @@ pub(super) struct Control {
     pub flush_fid: E,
     /// A command runs.
     pub busy: E,
+    /// Counters are behind.
+    pub counting: E,
     /// Pulse: a period is over.
     pub age_due: E,
     pub event_learn: E,
@@ -50,7 +53,13 @@ pub(super) struct Answers {
     pub flush_done: E,
 }
 
-pub(super) fn control(m: &Module, s: &Size, tick: &E, a: &Answers, pulses: &Pulses) -> Control {
+pub(super) fn control(
+    m: &Module,
+    s: &Size,
+    (tick, clearing): (&E, &E),
+    a: &Answers,
+    pulses: &Pulses,
+) -> Control {
     let mut rf = RegFile::new(m, &map::PAGE);
     let key_lo = rf.rw(&map::KEY_LO);
     let key_hi = rf.rw(&map::KEY_HI);
@@ -85,6 +94,8 @@ pub(super) fn control(m: &Module, s: &Size, tick: &E, a: &Answers, pulses: &Puls
     let rkey = m.reg("res_key", KEY_BITS, 0);
     let dest = dest_code(&field(&data, map::DATA::DEST));
     let fid = field(&key_hi, map::KEY_HI::FID);
+    let flushes = &go & !&busy & field(&word, map::COMMAND::OP).eq(fdb_op::FLUSH as u64);
+    let flushes = m.named("flushes", flushes);
     let start = |p: &mut crate::rtl::Proc, code: u64| {
         p.set(&busy, true);
         p.set(&pending, true);
@@ -96,10 +107,17 @@ pub(super) fn control(m: &Module, s: &Size, tick: &E, a: &Answers, pulses: &Puls
             p.set(&busy, false);
             p.set(&found, &a.found);
             p.set(&full, &a.full);
-            p.set(&rdest, &a.dest & a.found.repl(6));
-            p.set(&rkind, &a.kind & a.found.repl(4));
-            p.set(&rage, &a.age & a.found.repl(2));
-            p.set(&rkey, &a.key & a.found.repl(KEY_BITS));
+            p.set(&rdest, &a.dest);
+            p.set(&rkind, &a.kind);
+            p.set(&rage, &a.age);
+            p.set(&rkey, &a.key);
+        });
+        // What was not found reads as zeros (a reset for the synthesiser, not a gate a bit).
+        p.if_((&a.done & !&a.found) | &flushes, |p| {
+            p.set(&rdest, 0);
+            p.set(&rkind, 0);
+            p.set(&rage, 0);
+            p.set(&rkey, 0);
         });
         p.if_(&a.flushed, |p| p.set(&found, true));
         p.if_(&a.flush_done, |p| {
@@ -120,10 +138,6 @@ pub(super) fn control(m: &Module, s: &Size, tick: &E, a: &Answers, pulses: &Puls
                     p.set(&flush_fid, &fid);
                     p.set(&found, false);
                     p.set(&full, false);
-                    p.set(&rdest, 0);
-                    p.set(&rkind, 0);
-                    p.set(&rage, 0);
-                    p.set(&rkey, 0);
                 });
             });
         });
@@ -149,12 +163,10 @@ pub(super) fn control(m: &Module, s: &Size, tick: &E, a: &Answers, pulses: &Puls
     let next = m.named("age_next", &elapsed + 1);
     let over = m.named("age_over", next.ge(&period));
     m.process(|p| {
-        p.set(&due, false);
-        p.if_(period.is_zero(), |p| p.set(&elapsed, 0));
-        p.elif(tick, |p| {
-            p.set(&elapsed, mux(&over, lit(32, 0), &next));
-            p.set(&due, &over);
-        });
+        p.if_(tick, |p| p.set(&elapsed, &next));
+        let none = period.is_zero();
+        p.if_(&none | (tick & &over), |p| p.set(&elapsed, 0));
+        p.set(&due, tick & &over & !&none);
     });
 
     let up_down = |name: &str, width: u32, up: &E, down: &E| {
@@ -174,19 +186,27 @@ pub(super) fn control(m: &Module, s: &Size, tick: &E, a: &Answers, pulses: &Puls
         &pulses.cam_down,
     );
     rf.ro(&map::CAM_USED, &cam);
-    for (reg, pulse) in [
-        (&map::REFUSED, &pulses.refused),
-        (&map::LEARNED, &pulses.learned),
-        (&map::MOVED, &pulses.moved),
-        (&map::AGED, &pulses.aged),
-        (&map::RELOCATED, &pulses.relocated),
-        (&map::EVENTS_LOST, &pulses.event_lost),
-        (&map::LEARNS_LOST, &pulses.learn_lost),
-    ] {
-        let r = m.reg(&format!("count_{}", reg.name.to_lowercase()), 32, 0);
-        m.process(|p| p.if_(pulse, |p| p.set(&r, &r + 1)));
-        rf.ro(reg, &r);
-    }
+    // An operation takes 5 cycles at least; learn requests may come in every cycle.
+    let counted = [
+        (&map::REFUSED, &pulses.refused, 3),
+        (&map::LEARNED, &pulses.learned, 3),
+        (&map::MOVED, &pulses.moved, 3),
+        (&map::AGED, &pulses.aged, 3),
+        (&map::RELOCATED, &pulses.relocated, 3),
+        (&map::EVENTS_LOST, &pulses.event_lost, 3),
+        (&map::LEARNS_LOST, &pulses.learn_lost, 5),
+    ];
+    let list = counted.map(|(reg, pulse, bits)| Counter {
+        slot: reg.addr / 4 % 8,
+        pulse,
+        bits,
+    });
+    let mut counting = lit(1, 0);
+    rf.ro_group(&counted.map(|c| c.0), 3, |at, reading| {
+        let c = counters(m, &list, (reading, at), clearing);
+        counting = c.pending;
+        c.value
+    });
     rf.finish();
     Control {
         hash_key,
@@ -202,6 +222,7 @@ pub(super) fn control(m: &Module, s: &Size, tick: &E, a: &Answers, pulses: &Puls
         flush_dest,
         flush_fid,
         busy,
+        counting,
         age_due: due,
         event_learn: control.bit(map::CONTROL::EVENT_LEARN.lsb),
         event_move: control.bit(map::CONTROL::EVENT_MOVE.lsb),

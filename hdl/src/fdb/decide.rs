@@ -78,11 +78,7 @@ fn entry(c: &Core, ctl: &Control, f: &Found) -> Entry {
         doomed: m.reg_nr("x_doomed", 1),
     };
     let held = m.named("held", &w.in_cam | &w.hand);
-    let in_slot = mux(
-        &held,
-        cat(&[w.data.clone(), w.key.clone()]),
-        &f.displaced,
-    );
+    let in_slot = mux(&held, cat(&[w.data.clone(), w.key.clone()]), &f.displaced);
     let in_slot = m.named("in_slot", in_slot);
     let slot_data = f.displaced.slice(KEY_BITS, DATA_BITS);
     let slot_hit = mux(

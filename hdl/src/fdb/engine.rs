@@ -22,7 +22,7 @@ use super::lookup::{self, Reads, Written, buckets};
 use super::prepare::prepare;
 use super::search::search;
 use super::*;
-use crate::rtl::{any_of, cat, lit, pick};
+use crate::rtl::{any_of, cat, lit, select_onehot};
 
 pub(super) fn build(m: &Module, s: &Size) {
     let c = core(m, s);
@@ -56,7 +56,7 @@ pub(super) fn build(m: &Module, s: &Size) {
         event_lost: wire("event_lost", 1),
         learn_lost: wire("learn_lost", 1),
     };
-    let ctl = control(m, s, &tick, &answers, &pulses);
+    let ctl = control(m, s, (&tick, &c.at(CLEAR)), &answers, &pulses);
 
     // Clear after reset: every bucket, then a wait until no lookup is under way that saw the tables before.
     let clear_at = m.reg("clear_at", n + 1, 0);
@@ -116,7 +116,11 @@ pub(super) fn build(m: &Module, s: &Size) {
     m.assign(&pulses.learn_lost, &queue.lost);
     let take_prep = wire("take_prep", 1);
     // What way `w_way` holds.
-    let displaced = m.delay("displaced", &pick(&c.w.way, &b_words));
+    let of_way: Vec<(E, E)> = (0..)
+        .zip(&b_words)
+        .map(|(i, w)| (c.w.way.eq(i as u64), w.clone()))
+        .collect();
+    let displaced = m.delay("displaced", &select_onehot(WORD_BITS, &of_way));
     let prep = prepare(
         &c,
         &ctl,
@@ -154,12 +158,7 @@ pub(super) fn build(m: &Module, s: &Size) {
     let in_c0 = mux(&prefer_place & !&prep_first, &pointer, slot.trunc(cb));
     let c0_number = m.named("c0_number", in_c0);
     let key_op = m.reg_nr("w_key_op", 1);
-    let (found, kept) = search(
-        &c,
-        &store,
-        &b_words,
-        (&key_op, &c0_number, &displaced),
-    );
+    let (found, kept) = search(&c, &store, &b_words, (&key_op, &c0_number, &displaced));
     let searching = m.named("prep_searches", &take_prep & prep.op.le(op::LOOKUP));
     let slot_op = m.named("c0_slot_op", !&searching & !&take_place);
     let swept_age = &c.sweep.active & &c.sweep.ageing & prep.age.is_zero();
@@ -279,6 +278,7 @@ pub(super) fn build(m: &Module, s: &Size) {
             prep.busy,
             !&queue.empty,
             ctl.busy.clone(),
+            ctl.counting.clone(),
             age_waits,
             ctl.age_due.clone(),
             background,

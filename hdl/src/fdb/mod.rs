@@ -1,9 +1,11 @@
 //! The forwarding database.
 //!
 //! **Algorithm.** Cuckoo hashing over two tables of 4 ways in block RAM, with a fully associative CAM as its stash. A lookup reads
-//! both buckets of its key and the CAM at once. A new entry goes to a free way of its two buckets, else to the CAM; a
-//! relocation machine then places the CAM's entries in idle time: into a free way, or in exchange for a random entry of a full bucket of
-//! the other table than the one it came from, which takes its place in the CAM. The hashes are Toeplitz under the keys in `HASH_KEY`.
+//! both buckets of its key and the CAM at once. A new entry goes to a free way of its two buckets, else to the CAM (`cam.rs`). A
+//! relocation machine then places the CAM's entries in idle time: into a free way, or in exchange for a random entry of a full bucket, which goes
+//! to its other table in the same way: a chain of moves. The entry that such an exchange took out stands in the hand, a place of its own in the eyes
+//! of lookups. A chain ends where there is a free way; after 16 moves, or when software waits or half of the learn queue is filled, it ends with
+//! the hand's entry back in the CAM. The hashes are Toeplitz under the keys in `HASH_KEY`.
 //!
 //! **Word** (72 bits): key 60 (MAC 48, FID 12), destination 6 (exclusive or [`NO_DEST`]; zero marks a free way), kind 4, stamp 2. The stamp is the
 //! value that a 2-bit epoch had when the station was last seen, so that age = stamp - epoch - 1 (modulo 4) and nothing is
@@ -11,8 +13,8 @@
 //!
 //! **Engine.** Everything that changes an entry is done by one serial engine, 6 cycles an operation (read both buckets, compare,
 //! decide, write; 5 for each further move of a chain). Software and learning take turns; relocation and sweeps get what is left, and at least every fourth
-//! turn. An operation is atomic for lookups: each sees all of it or nothing, whether the entry stands in the tables or in the CAM (`cam.rs`), so an
-//! entry on the move is neither missed nor seen twice.
+//! turn, in which a chain goes on as far as said above: the learn queue has room for what comes meanwhile. An operation is atomic for lookups, whether
+//! the entry stands in the tables, in the CAM or in the hand: an entry on the move is never missed, and never seen with two values.
 //!
 //! **Sweeps** (ageing, flush) visit one slot an operation: (entries + CAM) * 6 cycles, 0.4 ms at 8,192 entries, on an engine that is idle otherwise. An entry that relocation
 //! would carry past the sweep is dropped on the way if the sweep would have taken it.
@@ -20,7 +22,8 @@
 //! **Protocol.** `lookup_*` may be set in every cycle; the answer comes [`LATENCY`] cycles later; `found_dest`, `found_kind` and `found_age` mean something only with
 //! `found_hit`. `learn_ready` is always set: a request that finds the queue (17) full is lost and counted. `ready` is clear for
 //! buckets + 9 cycles after reset; lookups miss, and requests and commands wait, until it is set. A command's
-//! operands must stay while RESULT.BUSY is set; a search or change takes 5 to 30 cycles. Relocation gives up after 1,023 exchanges in which nothing found a place, and
+//! operands must stay while RESULT.BUSY is set; a search or change takes 5 to 40 cycles
+//! (more in a chain whose entries may not go back to the CAM, for which see `cam.rs`). Relocation gives up after 1,023 exchanges in which nothing found a place, and
 //! tries again when an entry goes or enters the CAM. Destination [`NO_DEST`] cannot be stored: ADD answers FULL, learning refuses.
 //!
 //! A learned entry (insert or move) is DYNAMIC: learning takes an EXTERN entry over when its station moves, as Linux's bridge does.
@@ -29,16 +32,16 @@
 //! **Figures** (random keys, 32 in the CAM): 98 % of 8,192 entries before the first refusal at an unhurried pace; a new source every 21 cycles
 //! is learned to 90 % without a loss. A learn request takes effect for lookups made 10 cycles later if the engine is idle.
 //!
-//! **Cost** (8,192 entries, CAM 32, ECP5, yosys): 8,630 LUT4, 6,228 FF, 90 LUT RAM cells, 32 DP16KD (4 a way). Most LUTs are the
-//! CAM's two sets of comparators, the three hashes and the comparators of the ways. Clock: docs/hdl.md.
+//! **Cost** (8,192 entries, CAM 32, ECP5, yosys): 6,400 LUT4, 3,400 FF, 32 DP16KD (4 a way). Clock: docs/hdl.md.
 //!
-//! **Tests:** `tests/fdb.rs` (operations), `fdb_fill.rs` (fill, line rate, overruns, hashes), `fdb_sweep.rs` (ageing, flush, reset),
-//! `fdb_random.rs` (everything at once).
+//! **Tests:** `tests/fdb.rs` (operations), `fdb_cam.rs` (fingerprints), `fdb_fill.rs` (fill, line rate, overruns, hashes), `fdb_sweep.rs`
+//! (ageing, flush, reset), `fdb_random.rs` (everything at once).
 
 mod background;
 mod cam;
 mod control;
 mod core;
+mod counters;
 mod decide;
 mod engine;
 mod fifo;

@@ -45,10 +45,17 @@ pub(super) fn search(
             .collect()
     };
     let data_of = |w: &E| w.slice(KEY_BITS, DATA_BITS);
-    let ways = each("hit", &|w| {
-        w.trunc(KEY_BITS).eq(&c.w.key) & w.slice(KEY_BITS, 6).any()
+    let used = lit(1, 1);
+    let equal = each("equal", &|w| {
+        equal_groups(&w.trunc(KEY_BITS), &c.w.key, &used)
     });
     let free = each("free", &|w| w.slice(KEY_BITS, 6).is_zero());
+    let ways: Vec<E> = equal
+        .iter()
+        .zip(&free)
+        .enumerate()
+        .map(|(i, (e, f))| m.named(&format!("engine_hit{i}"), e.all() & !f))
+        .collect();
     let same = each("same", &|w| w.slice(KEY_BITS, 6).eq(&dest));
     let select = |of: &dyn Fn(usize) -> E, width: u32| {
         let all: Vec<(E, E)> = (0..8).map(|i| (ways[i].clone(), of(i))).collect();

@@ -152,6 +152,24 @@ impl RegFile {
         self.readable(&sel, value);
     }
 
+    /// Several `Ro` registers that the block keeps in a memory of its own: `value` is given the lowest `bits` bits of the word
+    /// address, which must differ among them, and a signal that is set while the bus asks (for any register), and gives the word.
+    pub fn ro_group(&mut self, regs: &[&Reg], bits: u32, value: impl FnOnce(&E, &E) -> E) {
+        let mut seen = vec![];
+        let sels: Vec<E> = regs
+            .iter()
+            .map(|reg| {
+                assert_eq!(reg.access, Access::Ro, "{} is not Ro", reg.name);
+                let low = reg.at(0) / 4 % (1 << bits);
+                assert!(!seen.contains(&low), "{} shares its place", reg.name);
+                seen.push(low);
+                self.select(reg, 0)
+            })
+            .collect();
+        let v = value(&self.addr.slice(2, bits), &self.strobe);
+        self.readable(&any_of(1, &sels), &v);
+    }
+
     /// A pulse with the written value (access `Wo`): one cycle, value valid with it.
     pub fn wo(&mut self, reg: &Reg) -> (E, E) {
         assert_eq!(reg.access, Access::Wo, "{} is not Wo", reg.name);
