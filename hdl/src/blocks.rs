@@ -6,6 +6,7 @@ use crate::{buffer, control, forward, host, lag, mac, parser, pcie, stats};
 
 /// Names of all blocks.
 pub const NAMES: &[&str] = &[
+    "cpu",
     "fdb",
     "forward",
     "global_regs",
@@ -23,6 +24,7 @@ pub const NAMES: &[&str] = &[
 /// The block of that name, if there is one.
 pub fn build(name: &str, p: &Params) -> Option<Module> {
     Some(match name {
+        "cpu" => crate::cpu::rv32i(),
         "fdb" => crate::fdb::fdb(p),
         "forward" => forward::forward(p),
         "global_regs" => control::global(p),

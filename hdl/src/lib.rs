@@ -8,6 +8,7 @@ pub mod blocks;
 pub mod buffer;
 pub mod cdc;
 pub mod control;
+pub mod cpu;
 pub mod fdb;
 pub mod forward;
 pub mod host;
