@@ -332,7 +332,14 @@ impl Top<'_> {
                 _ => self.forward.port(name),
             };
             for s in 0..self.p.sources() {
-                self.stats.drive(&format!("ev{s}_{name}"), bits.bit(s));
+                let mut by = bits.bit(s);
+                if *number == counter::DROP_LINK_DOWN {
+                    // The MAC has frames of its own to lose.
+                    let mac = self.macs.get(s as usize);
+                    let own = mac.map_or(lit(2, 0), |i| i.port(&format!("ev_{name}")).zext(2));
+                    by = by.zext(2) + own;
+                }
+                self.stats.drive(&format!("ev{s}_{name}"), by);
             }
         }
         // The host as a port: what it sends is received, what goes to it is sent. A frame is sent when it is in a receive ring.

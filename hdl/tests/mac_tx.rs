@@ -248,24 +248,23 @@ fn sends_pause() {
     assert_eq!(b.sent.len(), n + 2);
 }
 
-/// Without enable a frame that has begun ends, nothing starts, and what waited goes out afterwards. Resets in mid-frame.
+/// Without TX_ENABLE a frame that has begun ends, nothing starts, and what waited goes out afterwards. Resets in mid-frame.
 #[test]
 fn enable_and_reset() {
     let mut b = Bench::new(64);
-    for round in 0..200 {
+    for _ in 0..100 {
         let n = b.sent.len();
         let frames: Vec<_> = (0..3).map(|_| random_frame(&mut b.rng, 100)).collect();
         frames.iter().for_each(|f| b.send(f));
         let before = b.rng.random_range(0..200);
         b.run(before);
-        let name = ["tx_enable", "link"][round % 2];
-        b.dut.poke(name, 0);
+        b.dut.poke("tx_enable", 0);
         let begun = b.sent.len() - n + usize::from(b.open.is_some());
         b.run(400);
         // One more may have been in the two stages before the pins.
         assert!(b.sent.len() - n - begun <= 1 && b.open.is_none());
         assert!(b.idle(), "what waits without enable needs no clock");
-        b.dut.poke(name, 1);
+        b.dut.poke("tx_enable", 1);
         b.finish();
         let got: Vec<_> = b.sent[n..].iter().map(Sent::frame).collect();
         assert_eq!(got, frames);
@@ -290,4 +289,57 @@ fn enable_and_reset() {
         let got: Vec<_> = b.sent.iter().map(Sent::frame).collect();
         assert_eq!(got, [f]);
     }
+}
+
+/// Without a link a frame that has begun ends whole, and everything behind it is thrown away and counted at once: nothing
+/// waits for the link to come back, however short the break.
+#[test]
+fn link_down_drops() {
+    let mut b = Bench::new(64);
+    let mut lost = 0;
+    for round in 0..400 {
+        let n = b.sent.len();
+        let dropped = b.events.counts[c::DROP_LINK_DOWN as usize];
+        let frames: Vec<_> = (0..b.rng.random_range(1..6))
+            .map(|_| {
+                let size = b.rng.random_range(1..200);
+                random_frame(&mut b.rng, size)
+            })
+            .collect();
+        frames.iter().for_each(|f| b.send(f));
+        let before = b.rng.random_range(0..300);
+        b.run(before);
+        let enable = round % 3 != 0;
+        b.dut.poke("tx_enable", enable as u64);
+        b.dut.poke("link", 0);
+        let long = round % 2 == 0;
+        let cycles = b.rng.random_range(1..40);
+        b.run(if long { 600 } else { cycles });
+        let gone = b.sent.len();
+        if long {
+            assert!(b.queue.is_empty() && b.open.is_none());
+            assert!(b.idle(), "nothing waits for the link");
+        }
+        b.dut.poke("link", 1);
+        b.dut.poke("tx_enable", 1);
+        b.finish();
+        b.run(300); // two short frames may wait in the MAC
+        assert!(!long || b.sent.len() == gone, "an old frame after link-up");
+        // `frame` checks that each is whole.
+        let mut left = frames.iter();
+        for s in &b.sent[n..] {
+            let f = s.frame();
+            assert!(
+                left.any(|l| f.starts_with(l) && f.len() == l.len().max(60)),
+                "a frame that was not given, or out of order"
+            );
+        }
+        let dropped = b.events.counts[c::DROP_LINK_DOWN as usize] - dropped;
+        assert_eq!(b.sent.len() - n + dropped as usize, frames.len());
+        lost += dropped;
+        assert!(b.idle());
+    }
+    assert!(lost > 300, "{lost} frames lost");
+    assert_eq!(b.events.counts[c::TX_UNDERRUN as usize], 0);
+    assert_eq!(b.events.counts[c::TX_FRAMES as usize], b.sent.len() as u64);
 }

@@ -221,7 +221,8 @@ pub mod counter {
         TX_1519_MAX = 36, "tx_1519_max";
         /// Frames cut off on the wire with TX_ER because data did not come in time (must stay 0).
         TX_UNDERRUN = 37, "tx_underrun";
-        /// Source: dropped because of the port's state.
+        /// Source: dropped because of the port's state. A frame that the rules drop counts in one of 40 to 46 and 48, by the first
+        /// rule that applies (docs/architecture.md, "Forward"); a frame with a fault counts in its RX_ counter alone.
         DROP_STATE = 40, "drop_state";
         /// Source: dropped by a reserved address's action.
         DROP_RESERVED = 41, "drop_reserved";
@@ -237,9 +238,9 @@ pub mod counter {
         DROP_BAD_SOURCE = 46, "drop_bad_source";
         /// Destination: the queue to this port was at its limit.
         DROP_QUEUE_FULL = 47, "drop_queue_full";
-        /// Source: forwarding is cut globally.
+        /// Source: forwarding is cut globally, and but for that the frame would have gone to a port.
         DROP_CUT = 48, "drop_cut";
-        /// Destination: the port's link was down.
+        /// Destination: the port's link was down; the frame waited in the queue or in the MAC.
         DROP_LINK_DOWN = 49, "drop_link_down";
     }
     /// Counters a port.

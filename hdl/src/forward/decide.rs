@@ -70,7 +70,7 @@ pub fn decide(p: &Params) -> Module {
         ok = ok & (!c1["source"].bit(i) | field(&cfg, C::HAIRPIN));
         ok = ok & !(field(&cfg, C::ISOLATED) & field(c, C::ISOLATED));
         if i < np {
-            ok = ok & link.bit(i) & (&enable | &from_host);
+            ok = ok & link.bit(i);
             same_lag.push(&src_lag & field(c, C::LAG_VALID) & field(c, C::LAG).eq(&src_group));
         } else {
             same_lag.push(lit(1, 0));
@@ -128,11 +128,11 @@ pub fn decide(p: &Params) -> Module {
     m.assign(&v2, &v1);
     let allowed = m.named("allowed", bits(&allowed));
     let same_lag = m.named("same_lag", bits(&same_lag));
-    let set2 = s2("set", &(&candidates & &allowed & !&same_lag));
-    let uncut = s2(
-        "uncut",
-        &(&candidates & !&same_lag & lit(n, (1 << np) - 1)).any(),
-    );
+    // What the rules leave, and what of it the global cut takes away: all ports.
+    let left = m.named("left", &candidates & &allowed & !&same_lag);
+    let cut = m.named("cut", !&enable & !&from_host);
+    let set2 = s2("set", &(&left & !cat(&[lit(1, 0), cut.repl(np)])));
+    let cut_any = s2("cut_any", &(&cut & left.trunc(np).any()));
     let pruned = s2("pruned", &((&candidates & &same_lag).any() & !&direct));
     let direct2 = s2("direct", &direct);
     let direct_set2 = s2("direct_set", &direct_set);
@@ -201,7 +201,7 @@ pub fn decide(p: &Params) -> Module {
 
     // Stage 3: the first rule that applies.
     let copies = m.named("copies", &is_reserved & act2.eq(action::COPY as u64));
-    let is_cut = &uncut & !set2.any() & !&enable & !k2["source"].bit(host);
+    let is_cut = &cut_any & !set2.any();
     let ends = m.wire("ends", 4); // code of rules 4 to 7
     m.process(|q| {
         q.if_(&no_collect, |q| q.set(&ends, code::NOT_COLLECTING));

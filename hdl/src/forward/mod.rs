@@ -11,13 +11,16 @@
 //! 5. state other than forwarding: DROP_STATE.
 //! 6. blackhole by source or destination: DROP_BLACKHOLE.
 //! 7. destinations by FDB or flood, less those not forwarding or without link, outside the source's FORWARD_MASK, the source itself
-//!    (unless hairpin), isolated to isolated, the source's own LAG; if none is left: DROP_NO_DESTINATION (DROP_CUT if forwarding is cut).
+//!    (unless hairpin), isolated to isolated, the source's own LAG; if none is left: DROP_NO_DESTINATION.
+//! 8. forwarding is cut and the source is a port: less all ports; if none is left: DROP_CUT.
 //!
-//! An action "copy" adds the host wherever rules 4 to 7 end. Learning happens in states learning and forwarding, for good frames, before
+//! A frame counts once, by the first of these; a fault found by the MAC comes before all (its RX_ counter alone), then the want of
+//! cells (DROP_NO_CELL). An action "copy" adds the host wherever rules 4 to 8 end. Learning happens in states learning and forwarding, for good frames, before
 //! rules 5 to 7. A frame that the host addresses to a port or LAG goes there whatever the rules say.
 //!
 //! A LAG stands for its chosen member; a flood leaves by the member that each LAG itself chose; a LAG group that the card does not have
-//! has no member. Good frames that reach rule 7 (or are addressed to a LAG by the host) count in `no_member` and `pruned`, others do not.
+//! has no member. Good frames that reach rule 7 (or are addressed to a LAG by the host) count in `no_member` and `pruned`, others do not;
+//! a flood is addressed to nobody, so it never counts in `no_member`.
 //!
 //! Latency: header to verdict 9 + LAG latency cycles, hidden behind the rest of the frame; `done` to `enq_valid` 2 cycles. Test: `tests/forward/`.
 

@@ -14,7 +14,7 @@
 //! | `byte_valid`, `byte_data[8]`, `byte_sof`, `byte_eof`, `byte_err` | received bytes for the parser |
 //! | `in_valid/ready/data/keep/sop/eop/err` | received beats |
 //! | `tx_valid/ready/data/keep/sop/eop` | beats to send |
-//! | `ev_{counter}` | increments for the counters, see [`EVENTS`] |
+//! | `ev_{counter}` | increments for the counters, see [`EVENTS`]; `ev_drop_link_down`: frames that were here when the link went down |
 //! | `idle`, `paused` | nothing will change without new input; the peer has paused us |
 //!
 //! Latency at 1000 Mb/s: last FCS byte on the pins to `in_eop` 7 core cycles with the clocks in step (up to one less
@@ -146,6 +146,7 @@ pub fn mac(params: &Params) -> Module {
     let tx = m.inst("tx", &tx::mac_tx(w));
     tx.drive("tx_ce", &tx_ce)
         .drive("enable", &link & &tx_enable)
+        .drive("flush", !&link)
         .drive("paused", pause.port("paused"))
         .drive("pause_request", pause.port("frame_request"))
         .drive("pause_quanta", pause.port("frame_quanta"))
@@ -177,6 +178,8 @@ pub fn mac(params: &Params) -> Module {
         assert_eq!(value.width(), *width, "{port}");
         m.output_of(&port, value);
     }
+    let lost = format!("ev_{}", counter_name(c::DROP_LINK_DOWN));
+    m.output_of(&lost, tx.port(&lost));
     m.output_of("paused", pause.port("paused"));
     let busy = !rx.port("idle") | !pack.port("idle") | !tx.port("idle") | !pause.port("idle");
     let idle = m.output_reg("idle", 1, 0);

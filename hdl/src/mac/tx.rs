@@ -6,11 +6,12 @@
 //! counts as TX_UNDERRUN alone, and its remaining beats are thrown away.
 //!
 //! Between frames a pause frame goes first, also while `paused`: it starts at most one frame and one gap after `pause_request`. Without
-//! `enable` a frame that has begun ends as usual; then nothing starts, and the beats that are here stay.
+//! `enable` a frame that has begun ends as usual; then nothing starts, and the beats that are here stay. While `flush` is set (no link) they do not
+//! stay: whatever has not begun on the wire is thrown away, a beat a cycle and each frame to its end, with a pulse of `ev_drop_link_down` for each.
 //!
 //! Pause frames are counted as TX_PAUSE and like every other multicast frame.
 //!
-//! Ports: `tx_valid`, `tx_ready`, `tx_data[W]`, `tx_keep[W/8]`, `tx_sop`, `tx_eop`; `tx_ce`; `enable`; `paused`; `pause_request`, `pause_quanta[16]`,
+//! Ports: `tx_valid`, `tx_ready`, `tx_data[W]`, `tx_keep[W/8]`, `tx_sop`, `tx_eop`; `tx_ce`; `enable`; `flush`; `paused`; `pause_request`, `pause_quanta[16]`,
 //! `pause_addr[48]`, `pause_start` (pulse when the request was taken); `gmii_txd[8]`, `gmii_tx_en`, `gmii_tx_er`; `ev_*`; `idle`.
 //!
 //! Latency: first `tx_valid` to TX_EN 3 cycles (seen at the pins in the third cycle after; `tx_ce` at 1, gap over). Test: `tests/mac_tx.rs`.
@@ -40,13 +41,14 @@ pub fn mac_tx(width: u32) -> Module {
     let m = Module::new(&format!("mac_tx_{width}"));
     let ce = m.input("tx_ce", 1);
     let enable = m.input("enable", 1);
+    let flush = m.input("flush", 1);
     let paused = m.input("paused", 1);
     let pause_request = m.input("pause_request", 1);
     let state = m.reg("state", 3, IDLE);
     let step = m.reg("step", 4, 0); // byte times in START, FCS and REST
     let is_pause = m.reg("is_pause", 1, 0); // the frame on the wire is ours
     let failed = m.reg("failed", 1, 0); // the frame on the wire ran dry
-    let drain = m.reg("drain", 1, 0); // its beats are being thrown away
+    let drain = m.reg("drain", 1, 0); // beats are being thrown away, up to the end of a frame
     let length = m.reg("length", TX_LENGTH_BITS, 0); // bytes so far
     let is = |s: u64| state.eq(s);
 
@@ -68,8 +70,14 @@ pub fn mac_tx(width: u32) -> Module {
         &ce & &may_start & (is(IDLE) | (is(REST) & step.eq(GAP - 1))),
     );
     m.assign(&pause_start, &starts & &pause_request);
+    // Between frames on the wire the beats that are here begin one.
+    let waits = m.named("waits", &store.valid & !&drain);
+    let drops = m.named("drops", &flush & &waits & (is(IDLE) | is(REST)) & !&starts);
+    let dropped = m.output_reg(&format!("ev_{}", counter_name(c::DROP_LINK_DOWN)), 1, 0);
+    m.assign(&dropped, &drops);
     m.process(|p| {
         p.if_(&store.drained, |p| p.set(&drain, false));
+        p.if_(&drops, |p| p.set(&drain, true));
         p.if_(&ce, |p| {
             p.set(&step, &step + 1);
             p.switch(&state, |s| {
@@ -166,7 +174,7 @@ pub fn mac_tx(width: u32) -> Module {
         &(&ce & &a_data),
     );
     let idle = m.output_reg("idle", 1, 0);
-    let waits = &store.valid & &enable & !&paused;
+    let waits = &store.valid & ((&enable & !&paused) | &flush);
     m.assign(
         &idle,
         is(IDLE) & !&a_en & !&tx_en & !waits & !&drain & !(&pause_request & &enable),

@@ -39,7 +39,8 @@ pub struct Counter {
     pub width: u32,
 }
 
-/// Counters of `forward` and the queues: one-bit pulses, for every source and destination.
+/// Counters of `forward` and the queues, for every source and destination: one-bit pulses, but for what a missing link costs, which
+/// the queues and the MAC may both have in one cycle.
 pub const DROPS: &[u32] = &[
     c::DROP_STATE,
     c::DROP_RESERVED,
@@ -63,7 +64,10 @@ pub const HOST: &[(u32, u32)] = &[
 
 /// All counters of a card: for each port those of its MAC and [`DROPS`], for the host [`HOST`] and [`DROPS`].
 pub fn counters(params: &Params) -> Vec<Counter> {
-    let drops = DROPS.iter().map(|number| (*number, 1));
+    let drops = DROPS.iter().map(|number| match *number {
+        c::DROP_LINK_DOWN => (*number, 2),
+        _ => (*number, 1),
+    });
     (0..params.sources())
         .flat_map(|port| {
             let own = if port < params.ports { EVENTS } else { HOST };

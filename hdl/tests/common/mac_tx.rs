@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use smartnic_hdl::mac::{EVENTS, mac};
 use smartnic_hdl::params::Params;
 use smartnic_hdl::rtl::design;
+use smartnic_regs::values::counter as c;
 use smartnic_verilated::{InputId, Model, OutputId};
 use std::collections::VecDeque;
 
@@ -75,7 +76,8 @@ impl Bench {
             ..Params::for_ports(4)
         };
         let mut dut = Model::build(&design(&mac(&params)), &lint()).expect("builds");
-        let events = Events::new(&dut, "", EVENTS.iter().map(|e| e.0));
+        let numbers = EVENTS.iter().map(|e| e.0).chain([c::DROP_LINK_DOWN]);
+        let events = Events::new(&dut, "", numbers);
         let addr = ADDR.iter().rev().fold(0, |a, b| a << 8 | *b as u64);
         for (n, v) in [
             ("link", 1),

@@ -163,11 +163,14 @@ impl World {
                 pruned = true;
                 continue;
             }
-            uncut |= i != host;
             let mut ok = d.state == 3 && c.mask >> i & 1 == 1;
             ok &= i != f.source || c.hairpin;
             ok &= !(c.isolated && d.isolated);
-            ok &= i == host || (self.link >> i & 1 == 1 && (self.enable || from_host));
+            ok &= i == host || self.link >> i & 1 == 1;
+            // What the cut alone takes away.
+            let cut = i != host && !self.enable && !from_host;
+            uncut |= ok && cut;
+            ok &= !cut;
             set |= (ok as u64) << i;
         }
         o.reason = if f.da.is_some_and(|e| e.dest == 0x0f) {
@@ -225,7 +228,7 @@ impl World {
             Some("drop_state")
         } else if black {
             Some("drop_blackhole")
-        } else if set == 0 && uncut && !self.enable && !from_host {
+        } else if set == 0 && uncut {
             Some("drop_cut")
         } else if set == 0 {
             Some("drop_no_destination")

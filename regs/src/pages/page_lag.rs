@@ -19,7 +19,8 @@ page! {
         BUCKET @0x084 Rwh { /// Port number.
             MEMBER: 0+4, /// The bucket is filled.
             VALID: 4+1 };
-        /// Frames that a group had no live member for, per group.
+        /// Frames addressed to the group, by the FDB or by the host, for which it had no live member, per group. A flood that passes
+        /// the group by is addressed to nobody and does not count.
         NO_MEMBER @0x0a0 [8; 4] Ro;
         /// Frames that the source pruning kept from returning to their group, all groups.
         PRUNED @0x0c0 Ro;

@@ -25,15 +25,15 @@
 //! - 2.4 The source is in a LAG and not collecting in an enabled group: `drop_not_collecting`.
 //! - 2.5 The source's state is not forwarding: `drop_state`.
 //! - 2.6 The FDB has the source or the destination as blackhole: `drop_blackhole`.
-//! - 2.7 No destination is left (clause 3), forwarding is cut, the source is a port, and there was a port among the candidates
-//!   that is not in the source's own LAG: `drop_cut`.
+//! - 2.7 No destination is left (clause 3) because forwarding is cut: the source is a port, and without the cut a port would be
+//!   left: `drop_cut`.
 //! - 2.8 No destination is left: `drop_no_destination`.
 //!
 //! **3. Destinations.**
 //! - 3.1 Candidates: what the FDB has for (FID of the source, destination address), unless it is a multicast set; else every
 //!   destination whose flood flag for unknown unicast, multicast or broadcast is set.
 //! - 3.2 A LAG stands for its chosen member (clause 5); none: no candidate, counted in `no_member` of the group. A flood leaves by one
-//!   member of each LAG.
+//!   member of each LAG, and counts nowhere if there is none.
 //! - 3.3 Out go: those whose state is not forwarding; ports without link; those that the source's mask does not reach;
 //!   the source itself unless it is a hairpin; isolated ones if the source is isolated; all ports if forwarding is cut and
 //!   the source is a port; ports of the source's own LAG, which counts in `pruned`.

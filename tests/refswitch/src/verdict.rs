@@ -87,19 +87,19 @@ impl Switch {
         if foreign.len() < candidates.len() {
             self.pruned += 1;
         }
-        let to: BTreeSet<Endpoint> = foreign
+        let mut to: BTreeSet<Endpoint> = foreign
             .iter()
             .copied()
             .filter(|to| self.reaches(a.source, *to))
             .collect();
         if to.is_empty() {
-            let port = foreign.iter().any(|to| *to != Endpoint::Host);
-            let cut = !self.forward && a.source != Endpoint::Host && port;
-            return Verdict::Drop(if cut {
-                Counter::DropCut
-            } else {
-                Counter::DropNoDestination
-            });
+            return Verdict::Drop(Counter::DropNoDestination);
+        }
+        if !self.forward && a.source != Endpoint::Host {
+            to.retain(|to| *to == Endpoint::Host);
+        }
+        if to.is_empty() {
+            return Verdict::Drop(Counter::DropCut);
         }
         let local = known.is_some_and(|e| e.dest == Dest::To(Endpoint::Host));
         Verdict::Forward(to, if local { reason::LOCAL } else { reason::FLOOD })
@@ -155,11 +155,11 @@ impl Switch {
         group(source).is_some() && group(source) == group(to)
     }
 
-    /// Clause 3.3, but for the LAG.
+    /// Clause 3.3, but for the LAG and the cut.
     fn reaches(&self, source: Endpoint, to: Endpoint) -> bool {
         let (s, d) = (self.port(source), self.port(to));
         let wire = match to {
-            Endpoint::Port(_) => d.link && (self.forward || source == Endpoint::Host),
+            Endpoint::Port(_) => d.link,
             Endpoint::Host => true,
         };
         d.state == State::Forwarding

@@ -201,6 +201,11 @@ fn clause_2_7_and_2_8_nothing_left() {
         [port(0)],
         "the host is not cut off"
     );
+    s.port_mut(port(1)).reach.remove(&port(0));
+    drop_of(&mut s, 1, &frame(B, A), Counter::DropNoDestination);
+    s.port_mut(port(1)).reach.insert(port(0));
+    s.port_mut(port(0)).link = false;
+    drop_of(&mut s, 1, &frame(B, A), Counter::DropNoDestination);
     s.fdb.add(key(B), at(Dest::To(Endpoint::Host), Kind::LOCAL));
     s.port_mut(port(1)).reach.remove(&Endpoint::Host);
     drop_of(&mut s, 1, &frame(B, A), Counter::DropNoDestination);
