@@ -1,140 +1,72 @@
-//! The counters of one port: accumulators, sweep and totals in block RAM. See the parent module.
+//! The counters of one port: pending increments, and totals in block RAM. See the parent module.
 //!
-//! Ports: `ev_{counter}` increments; `read_valid` with `read_counter[8]` (number) starts a read, `read_exists` says in the same cycle whether there is
-//! such a counter (if not, nothing follows); `read_cancel` ends an earlier read; `done_valid`, `done_value[64]`.
+//! Inputs from the sweep (`sweep.rs`), the same for all banks: `ring` (the slot that is visited, one-hot), `raddr`; `write` and `waddr` (three
+//! cycles after `raddr`), `clear` (writes zeros); `bump` (one cycle after `raddr`: add one, in a visit without a counter), `spill` (with the write: without the
+//! top bit). Inputs `ev_{counter}`, increments. Output `sum`, what is written.
 //!
-//! Pipeline of a visit: 0 the accumulator is taken and cleared, the RAM is read; 1, 2 the RAM's word is registered; 3 low half added; 4 high
-//! half added; 5 written back and given out. A counter is visited again after at least [`MIN_SWEEP`] cycles.
+//! Pipeline of a visit: 0 the increment is taken and its register cleared, the RAM is read; 1 both are registered; 2 added; 3 written.
 
+use super::{Counter, PART_BITS, SLOTS};
 use crate::mac::counter_name;
-use crate::rtl::{E, Module, bits_for, cat, lit, pick, ram};
+use crate::rtl::{E, Module, bits_for, cat, lit, mux, ram, select_onehot};
 
-/// Shortest sweep: longer than the pipeline, so that a visit sees what the one before has written.
-const MIN_SWEEP: u64 = 8;
-/// Cycles from the visit that takes the accumulator until page `stats` says READY.
-pub const READ_LATENCY: u64 = 5;
-
-/// Cycles of a sweep over `n` counters.
-pub fn sweep_cycles(n: usize) -> u64 {
-    (n as u64).max(MIN_SWEEP)
-}
-
-/// Bits that hold `cycles` increments of `width` bits at their largest.
-pub fn accumulator_bits(width: u32, cycles: u64) -> u32 {
-    let most = ((1u64 << width) - 1) * cycles;
+/// Bits that hold what comes between two visits `sweep` cycles apart: increments of `width` bits, one each `every` cycles at most.
+pub fn pending_bits(width: u32, every: u64, sweep: u64) -> u32 {
+    let most = ((1u64 << width) - 1) * sweep.div_ceil(every);
     64 - most.leading_zeros()
 }
 
-/// A bank of counters: numbers and widths of the increments (1 to 32). See the module.
-pub fn bank(counters: &[(u32, u32)]) -> Module {
+/// A bank of `counters`, all of one port. See the module.
+pub fn bank(counters: &[Counter]) -> Module {
     let m = Module::new("stats_bank");
-    let sweep = sweep_cycles(counters.len());
-    let sb = bits_for(sweep);
-    let read_valid = m.input("read_valid", 1);
-    let read_cancel = m.input("read_cancel", 1);
-    let read_counter = m.input("read_counter", 8);
+    m.sync();
+    let sb = bits_for(SLOTS);
+    let ring = m.input("ring", SLOTS as u32);
+    let raddr = m.input("raddr", sb + 1);
+    let waddr = m.input("waddr", sb + 1);
+    let write = m.input("write", 1);
+    let (clear, bump, spill) = (m.input("clear", 1), m.input("bump", 1), m.input("spill", 1));
 
-    let slot = m.reg("slot", sb, 0);
-    let first_round = m.reg("first_round", 1, 1); // the RAM still holds what was there before reset
-    let ring = m.reg("ring", sweep as u32, 1); // the slot, one-hot
-    m.process(|p| {
-        p.set(&slot, &slot + 1);
-        p.set(&ring, ring.shl(1));
-        p.if_(ring.bit(sweep as u32 - 1), |p| {
-            p.set(&slot, 0);
-            p.set(&ring, 1);
-            p.set(&first_round, false);
-        });
-    });
-
-    let widest = counters
-        .iter()
-        .map(|(_, w)| accumulator_bits(*w, sweep))
-        .max()
-        .unwrap_or(1);
-    assert!(widest <= 32, "stats_bank: accumulators of {widest} bits");
-    let mut taken: Vec<E> = vec![];
-    for (i, (number, width)) in counters.iter().enumerate() {
-        let name = counter_name(*number);
-        let bits = accumulator_bits(*width, sweep);
-        assert!(
-            ((1u128 << width) - 1) * u128::from(sweep) < 1 << bits,
-            "stats_bank: accumulator of {name} can overflow"
-        );
-        let ev = m.input(&format!("ev_{name}"), *width);
-        let acc = m.reg(&format!("acc_{name}"), bits, 0);
-        let here = ring.bit(i as u32);
-        let more = m.named(&format!("more_{name}"), &acc + ev.zext(bits));
-        // Bits above the increment go to zero on a visit: a flop's own reset, no logic.
-        m.process(|p| {
-            p.set(&acc, &more);
-            p.if_(&here, |p| p.set(&acc, ev.zext(bits)));
-        });
-        taken.push(acc.zext(widest));
-    }
-    taken.resize(sweep as usize, lit(widest, 0));
-
-    // 0 to 2: fetch.
-    let mem = m.inst("totals", &ram::block(64, sweep.next_power_of_two()));
-    mem.drive("ren", true).drive("raddr", &slot);
-    let add_1 = m.delay("add_1", &pick(&slot, &taken));
-    let add_2 = m.delay("add_2", &add_1);
-    let pipe = |name: &str, first: &E, n: u32| {
-        let mut v = vec![first.clone()];
-        for i in 1..=n {
-            let r = m.reg(&format!("{name}_{i}"), first.width(), 0);
-            m.assign(&r, &v[i as usize - 1]);
-            v.push(r);
+    let bits = |k: &Counter| pending_bits(k.width, k.every, SLOTS);
+    let widest = counters.iter().map(bits).max().unwrap_or(1);
+    // A sweep's worth must not carry a total beyond its top bit before that has been taken away.
+    assert!(
+        widest + 2 <= PART_BITS,
+        "stats_bank: pending increments of {widest} bits"
+    );
+    // Each bit is gathered from the counters that have it.
+    let mut taken: Vec<Vec<(E, E)>> = vec![vec![]; widest as usize];
+    for k in counters {
+        let name = counter_name(k.number);
+        let n = bits(k);
+        let ev = m.input(&format!("ev_{name}"), k.width);
+        let here = ring.bit(k.number);
+        let pending = m.reg(&format!("pending_{name}"), n, 0);
+        let kept = m.named(&format!("kept_{name}"), &pending & (!&here).repl(n));
+        // What comes once a sweep at most finds nothing pending.
+        let more = match n == k.width {
+            true => kept | &ev,
+            false => kept + ev.zext(n),
+        };
+        m.assign(&pending, more);
+        for i in 0..n {
+            taken[i as usize].push((here.clone(), pending.bit(i)));
         }
-        v
-    };
-    let fresh = pipe("fresh", &first_round, 1);
-    let slots = pipe("slot", &slot, 4);
-    let live = pipe("live", &lit(1, 1), 4);
-    // 3, 4: add.
-    let old = m.reg_nr("total_2", 64);
-    m.process(|p| {
-        p.set(&old, mem.port("rdata"));
-        p.if_(&fresh[1], |p| p.set(&old, 0));
-    });
-    let low = m.reg_nr("low", 33);
-    let high = m.reg_nr("high", 32);
-    let sum = m.reg_nr("sum", 64);
-    m.assign(&low, old.slice(0, 32).zext(33) + add_2.zext(33));
-    m.assign(&high, old.slice(32, 32));
-    m.assign(&sum, cat(&[&high + low.bit(32).zext(32), low.slice(0, 32)]));
-    mem.drive("we", &live[4])
-        .drive("waddr", &slots[4])
-        .drive("wdata", &sum);
-
-    // Reads ride along with the visit.
-    let none = sweep.next_power_of_two();
-    let places: Vec<E> = (0..256u32)
-        .map(|n| {
-            let at = counters.iter().position(|(k, _)| *k == n);
-            lit(sb + 1, at.map_or(none, |i| i as u64))
-        })
-        .collect();
-    let place = m.named("place", pick(&read_counter, &places));
-    let exists = m.output_of("read_exists", !place.bit(sb));
-    let wanted = m.reg_nr("wanted", sb);
-    let waiting = m.reg("waiting", 1, 0);
-    let visit = m.named("visit", &waiting & slot.eq(&wanted));
-    m.process(|p| {
-        p.if_(&visit, |p| p.set(&waiting, false));
-        p.if_(&read_cancel, |p| p.set(&waiting, false));
-        p.if_(&read_valid & &exists, |p| {
-            p.set(&waiting, true);
-            p.set(&wanted, place.slice(0, sb));
-        });
-    });
-    let mut riding = &visit & !&read_cancel;
-    for i in 1..=4 {
-        let r = m.reg(&format!("riding_{i}"), 1, 0);
-        m.assign(&r, &riding);
-        riding = &r & !&read_cancel;
     }
-    m.output_of("done_valid", riding);
-    m.output_of("done_value", &sum);
+    let gathered: Vec<E> = taken.iter().rev().map(|c| select_onehot(1, c)).collect();
+    let add = m.delay("add", &cat(&gathered));
+    let add_2 = m.delay("add_2", &(&add | bump.zext(widest)));
+
+    let mem = m.inst("totals", &ram::block(PART_BITS, 2 << sb));
+    mem.drive("ren", true).drive("raddr", &raddr);
+    let old = m.delay("old", &mem.port("rdata"));
+    let sum = m.delay("total", &(&old + add_2.zext(PART_BITS)));
+    m.output_of("sum", &sum);
+    let low = sum.trunc(PART_BITS - 1);
+    let top = sum.bit(PART_BITS - 1) & !&spill;
+    let word = cat(&[top, low]);
+    mem.drive("we", &write)
+        .drive("waddr", &waddr)
+        .drive("wdata", mux(&clear, lit(PART_BITS, 0), word));
     m
 }
