@@ -48,13 +48,14 @@ pub(crate) fn free_list(params: &Params) -> Module {
     let push = m.named("push", &ready & &push_valid & &push_ready);
     m.output_of("push_ready", &ready & push_ready);
     let cell = m.named("op_cell", mux(&pop2, &popped, &push_cell));
-    let bitmap = m.inst("bitmap", &ram::block(1, n));
+    let bitmap = m.inst("bitmap", &ram::block_old(1, n));
+    let address = m.named("bitmap_address", mux(&ready, &cell, sweep.trunc(c)));
     bitmap
         .drive("we", !&ready | &pop2 | &push)
-        .drive("waddr", mux(&ready, &cell, sweep.trunc(c)))
+        .drive("waddr", &address)
         .drive("wdata", &ready & &pop2)
         .drive("ren", true)
-        .drive("raddr", &cell);
+        .drive("raddr", &address);
     let stage = |name: &str, bits| m.reg(name, bits, 0);
     let (alloc1, alloc2) = (stage("alloc1", 1), stage("alloc2", 1));
     m.assign(&alloc1, &pop2);

@@ -165,7 +165,7 @@ impl Buckets {
     /// One copy of the table; gives the word at `raddr`, 2 cycles later.
     fn inst(&self, m: &Module, name: &str, write: &page::Write, raddr: &E) -> E {
         let depth = 1 << self.addr_bits;
-        let i = m.inst(name, &ram::block(self.member_bits + 1, depth));
+        let i = m.inst(name, &ram::block_old(self.member_bits + 1, depth));
         i.drive("we", &write.enable)
             .drive("waddr", &write.addr)
             .drive("wdata", &write.data)

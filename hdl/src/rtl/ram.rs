@@ -1,8 +1,10 @@
 //! Memories as primitives, written so that yosys maps them without help.
 //!
-//! All have one write port and power up with zeros; reset does not clear them. Reading an address in the cycle
-//! in which it is written gives the **old** word. Block RAM: `rdata` is valid one cycle after `raddr`
+//! All have one write port and power up with zeros; reset does not clear them. Block RAM: `rdata` is valid one cycle after `raddr`
 //! while `ren` is set and is held otherwise; put a register after it (see design.md) before logic.
+//!
+//! Reading an address in the cycle in which it is written gives the **old** word from LUT RAM and from [`block_old`]; from [`block`] and [`dual_port`] it
+//! gives what the hardware pleases, and all ones in simulation, so that tests find a user who relies on it.
 
 use super::{Module, bits_for};
 
@@ -14,20 +16,27 @@ fn decl(width: u32, depth: u64) -> String {
     )
 }
 
-/// Block RAM, one clock. Ports: `clock`, `we`, `waddr`, `wdata`, `ren`, `raddr`, `rdata`. Latency 1 cycle.
+/// Block RAM, one clock. Ports: `clock`, `we`, `waddr`, `wdata`, `ren`, `raddr`, `rdata`. Latency 1 cycle. A word that is read while
+/// it is written is undefined: its user must not care, or put the written word in its place.
 pub fn block(width: u32, depth: u64) -> Module {
-    build(width, depth, false, true)
+    build(width, depth, Kind::Block)
+}
+
+/// [`block`], but a word that is read while it is written is the old one. The ECP5 has that only for a single port: with two
+/// addresses it costs two registers and a LUT for each bit of a word, with one address for both (the same expression) nothing.
+pub fn block_old(width: u32, depth: u64) -> Module {
+    build(width, depth, Kind::BlockOld)
 }
 
 /// LUT RAM, one clock, read combinationally. Ports: `clock`, `we`, `waddr`, `wdata`, `raddr`, `rdata`.
 pub fn lut(width: u32, depth: u64) -> Module {
-    build(width, depth, false, false)
+    build(width, depth, Kind::Lut)
 }
 
 /// LUT RAM written in one clock domain (`write_clock`) and read combinationally by another: the storage of the
 /// asynchronous FIFO, whose pointers guarantee that a word is not read while it is written.
 pub fn lut_dual_clock(width: u32, depth: u64) -> Module {
-    build(width, depth, true, false)
+    build(width, depth, Kind::LutTwoClocks)
 }
 
 /// True dual-port block RAM, one clock: port A reads in every cycle, port B reads, or writes while `b_we` is set (its read
@@ -59,35 +68,53 @@ pub fn dual_port(width: u32, depth: u64) -> Module {
     m
 }
 
-fn build(width: u32, depth: u64, dual: bool, registered: bool) -> Module {
-    let kind = if registered {
-        "ram_block"
-    } else if dual {
-        "ram_lut_dc"
-    } else {
-        "ram_lut"
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Block,
+    BlockOld,
+    Lut,
+    LutTwoClocks,
+}
+
+fn build(width: u32, depth: u64, kind: Kind) -> Module {
+    let name = match kind {
+        Kind::Block => "ram_block",
+        Kind::BlockOld => "ram_block_old",
+        Kind::Lut => "ram_lut",
+        Kind::LutTwoClocks => "ram_lut_dc",
     };
-    let m = Module::new(&format!("{kind}_{width}x{depth}"));
+    let m = Module::new(&format!("{name}_{width}x{depth}"));
     let a = bits_for(depth);
-    let d = if dual { m.domain("write") } else { m.sync() };
+    let d = match kind {
+        Kind::LutTwoClocks => m.domain("write"),
+        _ => m.sync(),
+    };
     m.input("we", 1);
     m.input("waddr", a);
     m.input("wdata", width);
     m.input("raddr", a);
     let clock = d.clock.name().expect("named").to_string();
-    let style = if registered { "block" } else { "distributed" };
-    let mut v = format!("(* ram_style = \"{style}\" *)\n") + &decl(width, depth);
-    if registered {
+    let write = format!("always @(posedge {clock}) if (we) mem[waddr] <= wdata;\n");
+    let style = match kind {
+        Kind::Block => "(* ram_style = \"block\", no_rw_check *)\n",
+        Kind::BlockOld => "(* ram_style = \"block\" *)\n",
+        Kind::Lut | Kind::LutTwoClocks => "(* ram_style = \"distributed\" *)\n",
+    };
+    let mut v = style.to_string() + &decl(width, depth);
+    if matches!(kind, Kind::Block | Kind::BlockOld) {
         m.input("ren", 1);
-        v += &format!("reg [{}:0] q;\n", width - 1);
+        let top = width - 1;
+        let undefined = match kind {
+            Kind::Block => format!(
+                "`ifndef SYNTHESIS\n    if (ren && we && raddr == waddr) q <= {{{width}{{1'b1}}}}; else\n`endif\n"
+            ),
+            _ => String::new(),
+        };
         v += &format!(
-            "always @(posedge {clock}) begin\n    if (we) mem[waddr] <= wdata;\n    if (ren) q <= mem[raddr];\nend\n"
+            "reg [{top}:0] q;\n{write}always @(posedge {clock}) begin\n{undefined}    if (ren) q <= mem[raddr];\nend\nassign rdata = q;\n"
         );
-        v += "assign rdata = q;\n";
     } else {
-        v += &format!(
-            "always @(posedge {clock}) if (we) mem[waddr] <= wdata;\nassign rdata = mem[raddr];\n"
-        );
+        v += &format!("{write}assign rdata = mem[raddr];\n");
     }
     m.output("rdata", width);
     m.set_custom(v);
