@@ -164,7 +164,7 @@ fn state_and_hierarchy() {
         let ri = m.inst(&format!("mem{i}"), r);
         ri.drive("we", op.eq(2))
             .drive("waddr", x.slice(0, 4))
-            .drive("wdata", &x + i as u64);
+            .drive("wdata", &x + (i as u64 & 1));
         ri.drive("ren", true).drive("raddr", x.slice(0, 4));
         m.output_of(&format!("rdata{i}"), ri.port("rdata"));
     }
