@@ -1,7 +1,6 @@
 //! The verdict: rules as numbered in `forward`. Three registered stages; one frame a cycle.
 
 use super::{FDB_FIELDS, code, context_fields, join, verdict_fields};
-use crate::meta;
 use crate::params::Params;
 use crate::regbus::field;
 use crate::rtl::{E, Module, bits_for, cat, lit, mux, pick, select_onehot};
@@ -17,10 +16,10 @@ pub fn decide(p: &Params) -> Module {
     let host = n - 1;
     let valid_in = m.input("dec_valid", 1);
     let mut d = std::collections::BTreeMap::new();
-    for (f, w) in context_fields(n).iter().chain(FDB_FIELDS) {
+    let context = context_fields(n);
+    for (f, w) in context.iter().filter(|f| f.0 != "slot").chain(FDB_FIELDS) {
         d.insert(*f, m.input(&format!("dec_{f}"), *w));
     }
-    let hash = m.input("dec_hash", 32);
     let members: Vec<E> = (0..p.lag_groups)
         .map(|g| m.input(&format!("dec_member_g{g}"), np))
         .collect();
@@ -45,9 +44,7 @@ pub fn decide(p: &Params) -> Module {
     m.assign(&v1, &valid_in);
     let cfg = s1("config", &by_source(&configs));
     let mask = s1("mask", &by_source(&masks));
-    let mut c1: std::collections::BTreeMap<&str, E> =
-        d.iter().map(|(k, e)| (*k, s1(k, e))).collect();
-    c1.insert("hash", s1("hash", &hash));
+    let c1: std::collections::BTreeMap<&str, E> = d.iter().map(|(k, e)| (*k, s1(k, e))).collect();
     let mem1: Vec<E> = members
         .iter()
         .enumerate()
@@ -193,11 +190,7 @@ pub fn decide(p: &Params) -> Module {
         "class",
         mux(&direct, &c1["direct_class"], field(&cfg, C::CLASS)),
     );
-    let k2: std::collections::BTreeMap<&str, E> =
-        ["source", "src", "fid", "tci", "tagged", "timestamp", "hash"]
-            .iter()
-            .map(|f| (*f, s2(f, &c1[f])))
-            .collect();
+    let source2 = s2("source", &c1["source"]);
 
     // Stage 3: the first rule that applies.
     let copies = m.named("copies", &is_reserved & act2.eq(action::COPY as u64));
@@ -264,7 +257,7 @@ pub fn decide(p: &Params) -> Module {
     let valid = m.output_reg("verdict_valid", 1, 0);
     m.assign(&valid, &v2);
     let source = m.output_reg_nr("verdict_source", n);
-    m.assign(&source, &k2["source"]);
+    m.assign(&source, &source2);
     let fields = verdict_fields(n, p.lag_groups);
     let word = join(&fields, |f| match f {
         "dest" => set3.clone(),
@@ -272,15 +265,10 @@ pub fn decide(p: &Params) -> Module {
         "drop" => drop3.clone(),
         "learn" => learn3.clone(),
         "learn_insert" => insert2.clone(),
-        "learn_key" => cat(&[k2["fid"].clone(), k2["src"].clone()]),
         "learn_dest" => dest2.clone(),
         "pruned" => &pruned & &reaches_rule_7,
         "no_member" => &no_member & addressed.repl(p.lag_groups),
-        "meta" => meta::pack(|f| match f {
-            "reason" => reason3.clone(),
-            "msti" => lit(6, 0),
-            f => k2[f].clone(),
-        }),
+        "reason" => reason3.clone(),
         f => unreachable!("{f}"),
     });
     let out = m.output_reg_nr("verdict_word", word.width());

@@ -3,17 +3,18 @@
 //! A header waits in its parser's registers; a source whose next header comes before the first has been taken (frames far below 64 bytes)
 //! gets a verdict "overrun" for the first, so that verdicts and frames stay in step. Up to 16 frames are in flight.
 
-use super::{FDB_FIELDS, context_fields, join, part};
+use super::{FDB_FIELDS, RECORD_FIELDS, SLOTS, context_fields, join, part, slot_bits};
 use crate::params::Params;
 use crate::parser::HDR_FIELDS;
-use crate::rtl::prim::{queue, round_robin};
+use crate::rtl::prim::{encode, queue, round_robin};
 use crate::rtl::{E, Module, cat, select_onehot};
 
 /// Bits of the count of headers that wait: more than frames can be on their way between a parser and `commit` (16 beats in the
 /// packer, some tens of records in the buffer, 255 lost frames whose end the packer owes).
 const WAITING_BITS: u32 = 9;
 
-/// The module; ports as docs/architecture.md has them for `hdr{s}_*`, `lookup_*`, `found_*`, `req_*`, `rsp_*`; `fid{s}[12]`, `now[32]`; out: `dec_*`.
+/// The module; ports as docs/architecture.md has them for `hdr{s}_*`, `lookup_*`, `found_*`, `req_*`, `rsp_*`; `fid{s}[12]`, `now[32]`; out: `dec_*`, and
+/// `record_*` and `hash_*` (`valid`, `slot`, `word`) for `commit`'s memories.
 pub fn lookup(p: &Params) -> Module {
     let m = Module::new("forward_lookup");
     let n = p.sources();
@@ -114,11 +115,8 @@ pub fn lookup(p: &Params) -> Module {
         );
     }
     let fid = latch("h_fid", &choose(&|s| fids[s].clone()));
-    let time = latch("h_timestamp", &now);
-    let host = source.bit(n - 1);
-    let is_direct = latch("h_direct", &(&direct & &host));
-    let d_dest = latch("h_direct_dest", &direct_dest);
-    let d_class = latch("h_direct_class", &direct_class);
+    // A header of the host that arrives now marks this one as lost, so the marks that are held are right.
+    let is_direct = &direct & source.bit(n - 1);
 
     // Phase 2: destination lookup and LAG request; phase 3: source lookup.
     let (ask, ask_source) = (
@@ -142,23 +140,43 @@ pub fn lookup(p: &Params) -> Module {
     // 01:80:C2:00:00:0x, first byte lowest.
     let dst = &h["dst"];
     let is_reserved = dst.slice(0, 40).eq(0x00_00_c2_80_01) & dst.slice(44, 4).is_zero();
+    // The frame's place among those of its source.
+    let next: Vec<E> = (0..n)
+        .map(|s| m.reg(&format!("slot{s}"), SLOTS.trailing_zeros(), 0))
+        .collect();
+    for (s, slot) in next.iter().enumerate() {
+        m.process(|q| q.if_(&ask & source.bit(s as u32), |q| q.set(slot, slot + 1)));
+    }
+    let choices: Vec<(E, E)> = (0..n)
+        .map(|s| (source.bit(s), next[s as usize].clone()))
+        .collect();
+    let sb = slot_bits(n) - SLOTS.trailing_zeros();
+    let slot = cat(&[
+        encode(&source, sb),
+        select_onehot(SLOTS.trailing_zeros(), &choices),
+    ]);
+    let slot = m.named("slot", &slot);
+    m.output_of("record_valid", &ask);
+    m.output_of("record_slot", &slot);
+    let record = join(RECORD_FIELDS, |f| match f {
+        "fid" => fid.clone(),
+        "timestamp" => now.clone(),
+        f => h[f].clone(),
+    });
+    m.output_of("record_word", record);
     let ctx_fields = context_fields(n);
     let ctx = join(&ctx_fields, |f| match f {
         "source" => source.clone(),
+        "slot" => slot.clone(),
         "lost" => lost.clone(),
         "mc" => dst.bit(0),
         "bc" => dst.all(),
         "reserved" => is_reserved.clone(),
         "reserved_index" => dst.slice(40, 4),
         "bad_source" => h["src"].bit(0) | h["src"].is_zero(),
-        "src" => h["src"].clone(),
-        "fid" => fid.clone(),
-        "tci" => h["tci"].clone(),
-        "tagged" => h["tagged"].clone(),
-        "timestamp" => time.clone(),
         "direct" => is_direct.clone(),
-        "direct_dest" => d_dest.clone(),
-        "direct_class" => d_class.clone(),
+        "direct_dest" => direct_dest.clone(),
+        "direct_class" => direct_class.clone(),
         f => unreachable!("{f}"),
     });
     let ctx = m.named("ctx", &ctx);
@@ -211,16 +229,16 @@ pub fn lookup(p: &Params) -> Module {
     let valid = m.output_reg("dec_valid", 1, 0);
     m.assign(&valid, &rsp_valid);
     let word = m.delay("ctx_out", &ctx_q.head);
-    for (f, _) in &ctx_fields {
+    for (f, _) in ctx_fields.iter().filter(|f| f.0 != "slot") {
         m.output_of(&format!("dec_{f}"), part(&ctx_fields, &word, f));
     }
     let word = m.delay("fdb_out", &fdb_q.head);
     for (f, _) in FDB_FIELDS {
         m.output_of(&format!("dec_{f}"), part(FDB_FIELDS, &word, f));
     }
-    let rsp_hash = m.input("rsp_hash", 32);
-    let hash = m.output_reg_nr("dec_hash", 32);
-    m.assign(&hash, &rsp_hash);
+    m.output_of("hash_valid", &rsp_valid);
+    m.output_of("hash_slot", part(&ctx_fields, &ctx_q.head, "slot"));
+    m.output_of("hash_word", m.input("rsp_hash", 32));
     for g in 0..p.lag_groups {
         let member = m.input(&format!("rsp_member_g{g}"), p.ports);
         let out = m.output_reg_nr(&format!("dec_member_g{g}"), p.ports);

@@ -1,7 +1,7 @@
 //! Forwarding: from parsed headers and finished frames to enqueued copies.
 //!
 //! Three stages, each a module: `lookup` takes one header each 4 cycles from the sources in turn and asks the FDB (destination, then
-//! source) and the LAG stage; `decide` makes the verdict; `commit` joins verdicts with the buffer's records of finished frames, in order
+//! source) and the LAG stage; `decide` makes the verdict; what only travels (addresses, tags, hash) waits in LUT RAM meanwhile; `commit` joins verdicts with the buffer's records of finished frames, in order
 //! for each source, and enqueues, frees, learns and counts. Order of the rules (first that applies):
 //!
 //! 1. source disabled: DROP_STATE.
@@ -22,7 +22,7 @@
 //! has no member. Good frames that reach rule 7 (or are addressed to a LAG by the host) count in `no_member` and `pruned`, others do not;
 //! a flood is addressed to nobody, so it never counts in `no_member`.
 //!
-//! Latency: header to verdict 9 + LAG latency cycles, hidden behind the rest of the frame; `done` to `enq_valid` 2 cycles. Test: `tests/forward/`.
+//! Latency: header to verdict 9 + LAG latency cycles, hidden behind the rest of the frame; `done` to `enq_valid` 1 cycle. Test: `tests/forward/`.
 
 mod commit;
 mod decide;
@@ -58,6 +58,8 @@ pub fn forward(p: &Params) -> Module {
     lookup.drive("consumed", commit.port("consumed"));
     decide.drive_all("dec_", |f| lookup.port(&format!("dec_{f}")));
     commit.drive_all("verdict_", |f| decide.port(&format!("verdict_{f}")));
+    commit.drive_all("record_", |f| lookup.port(&format!("record_{f}")));
+    commit.drive_all("hash_", |f| lookup.port(&format!("hash_{f}")));
     let idle = m.output_reg("idle", 1, 0);
     m.assign(
         &idle,
@@ -65,27 +67,41 @@ pub fn forward(p: &Params) -> Module {
     );
     for i in [&lookup, &decide, &commit] {
         i.expose(|n| {
-            !n.starts_with("dec_") && !n.starts_with("verdict_") && n != "idle" && n != "consumed"
+            let inner = ["dec_", "verdict_", "record_", "hash_"];
+            !inner.iter().any(|p| n.starts_with(p)) && n != "idle" && n != "consumed"
         });
     }
     m
 }
 
+/// Frames of a source between `lookup` and `commit`: places for their records and verdicts.
+pub(crate) const SLOTS: u32 = 4;
+
+/// Where the record, the hash and the verdict of a frame lie: source (as a number) above, slot in the lowest bits.
+pub(crate) fn slot_bits(sources: u32) -> u32 {
+    crate::rtl::bits_for(u64::from(sources)) + SLOTS.trailing_zeros()
+}
+
+/// What `lookup` writes about a frame and only `commit` reads: names and widths.
+pub(crate) const RECORD_FIELDS: &[(&str, u32)] = &[
+    ("src", 48),
+    ("fid", 12),
+    ("tci", 16),
+    ("tagged", 1),
+    ("timestamp", 32),
+];
+
 /// Context of a frame from `lookup` to `decide`: names and widths.
 pub(crate) fn context_fields(sources: u32) -> Vec<(&'static str, u32)> {
     vec![
         ("source", sources), // one-hot
+        ("slot", slot_bits(sources)),
         ("lost", 1),
         ("mc", 1),
         ("bc", 1),
         ("reserved", 1),
         ("reserved_index", 4),
         ("bad_source", 1),
-        ("src", 48),
-        ("fid", 12),
-        ("tci", 16),
-        ("tagged", 1),
-        ("timestamp", 32),
         ("direct", 1),
         ("direct_dest", 6),
         ("direct_class", 3),
@@ -111,11 +127,10 @@ pub(crate) fn verdict_fields(sources: u32, groups: u32) -> Vec<(&'static str, u3
         ("drop", 4),
         ("learn", 1),
         ("learn_insert", 1),
-        ("learn_key", 60),
         ("learn_dest", 6),
         ("pruned", 1),
         ("no_member", groups),
-        ("meta", crate::meta::width()),
+        ("reason", 8),
     ]
 }
 
