@@ -12,7 +12,7 @@
 
 use super::fifo::{DEPTH, fifo};
 use crate::params::Params;
-use crate::rtl::prim::{encode, round_robin};
+use crate::rtl::prim::{encode, round_robin, step};
 use crate::rtl::{E, Module, any_of, bits_for, cat, lit, mux, ram};
 
 /// The readers of all destinations.
@@ -164,11 +164,7 @@ pub(crate) fn egress(params: &Params) -> Module {
         }
         let taken = &read & hot.bit(d);
         let room = &rooms[d as usize];
-        m.process(|p| {
-            p.if_(moved.ne(&taken), |p| {
-                p.set(room, mux(&moved, room + 1, room - 1))
-            })
-        });
+        m.process(|p| p.if_(moved.ne(&taken), |p| p.set(room, step(room, &moved))));
         moves.push(moved);
     }
     m.output_of("host_clear", &host_clear);

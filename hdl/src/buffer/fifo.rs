@@ -5,7 +5,8 @@
 //! from LUT RAM by registered pointers; everything else at the outputs hangs on the registered level.
 //! Test: `tests/buffer`.
 
-use crate::rtl::{Module, bits_for, mux, ram};
+use crate::rtl::prim::step;
+use crate::rtl::{Module, bits_for, ram};
 
 /// Words that the FIFO holds.
 pub(crate) const DEPTH: u64 = 16;
@@ -31,9 +32,7 @@ pub(crate) fn fifo(width: u32, almost: u64) -> Module {
     m.assign(&wptr, &wptr + put.zext(a));
     m.assign(&rptr, &rptr + get.zext(a));
     m.process(|p| {
-        p.if_(put.ne(&get), |p| {
-            p.set(&level, mux(&put, &level + 1, &level - 1))
-        });
+        p.if_(put.ne(&get), |p| p.set(&level, step(&level, &put)));
     });
     m.output_of("out_valid", &some);
     m.output_of("out_data", store.port("rdata"));

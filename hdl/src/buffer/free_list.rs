@@ -12,6 +12,7 @@
 
 use super::fifo::{DEPTH, fifo};
 use crate::params::Params;
+use crate::rtl::prim::step;
 use crate::rtl::{Module, cat, mux, ram};
 
 /// Prefetched cells below which the input pauses: more than the cells that beats on their way can still take.
@@ -82,9 +83,7 @@ pub(crate) fn free_list(params: &Params) -> Module {
     m.assign(&wptr, &wptr + back.zext(c));
     m.assign(&rptr, &rptr + pop.zext(c));
     m.process(|p| {
-        p.if_(back.ne(&pop), |p| {
-            p.set(&count, mux(&back, &count + 1, &count - 1))
-        });
+        p.if_(back.ne(&pop), |p| p.set(&count, step(&count, &back)));
     });
 
     // Prefetch.

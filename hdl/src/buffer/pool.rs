@@ -4,21 +4,15 @@
 //! goes to the pool first while its source has cells of it. `used` counts all cells of a source, `own` the guaranteed ones,
 //! so the pool's use is the sum of the differences, whatever the registers are changed to while cells are out.
 //!
-//! Register values above the number of cells mean that number. LIMIT is given to the queues as `limit{d}`, at most as long as a ring.
+//! What is written above the number of cells (LIMIT: above the longest ring) becomes that number. LIMIT is given to the queues as `limit{d}`.
 //! `pause_request` is a level for each source: set above PAUSE_ON, cleared below PAUSE_OFF. Latency: `admit` follows a change of `own` after one cycle
 //! (ingress grants a source at most every second cycle), `pool_ok` at once. Cost: about 40 LUT4 a source. Test: `tests/buffer`.
 
 use crate::params::Params;
 use crate::regbus::RegFile;
-use crate::rtl::{E, Module, any_of, cat, lit, mux};
+use crate::rtl::prim::step;
+use crate::rtl::{E, Module, any_of, cat};
 use smartnic_regs::queue;
-
-/// `value` in `width` bits, at most `max`.
-fn clamp(m: &Module, name: &str, value: &E, width: u32, max: u64) -> E {
-    let r = m.reg_nr(&format!("{name}_clamped"), width);
-    m.assign(&r, mux(value.gt(max), lit(width, max), value.trunc(width)));
-    r
-}
 
 /// The accounting of `params.sources()` sources over `params.cells` cells; a queue holds at most `ring` cells.
 pub(crate) fn pool(params: &Params, ring: u64) -> Module {
@@ -34,15 +28,18 @@ pub(crate) fn pool(params: &Params, ring: u64) -> Module {
     let fault = m.input("fault", 2);
 
     let mut regs = RegFile::new(&m, &queue::PAGE);
-    let guarantee = regs.rw_array(&queue::GUARANTEE, s);
-    let shared = regs.rw(&queue::SHARED);
-    let limit = regs.rw_array(&queue::LIMIT, s);
-    let (on, off) = (regs.rw(&queue::PAUSE_ON), regs.rw(&queue::PAUSE_OFF));
+    let mut most = |reg, i, most| regs.rw_most_at(reg, i, most);
+    let guarantee: Vec<E> = (0..s)
+        .map(|i| most(&queue::GUARANTEE, i, params.cells))
+        .collect();
+    let limit: Vec<E> = (0..s)
+        .map(|i| most(&queue::LIMIT, i, ring as u32))
+        .collect();
+    let shared = most(&queue::SHARED, 0, params.cells);
+    let on = most(&queue::PAUSE_ON, 0, params.cells);
+    let off = most(&queue::PAUSE_OFF, 0, params.cells);
     regs.w1c(&queue::FAULT, &fault);
 
-    let shared = clamp(&m, "shared", &shared, b, cells);
-    let on = clamp(&m, "pause_on", &on, b, cells);
-    let off = clamp(&m, "pause_off", &off, b, cells);
     let pool_used = m.reg("pool_used", b, 0);
     let free = m.reg("free", b, cells);
     let free_min = m.reg("free_min", b, cells);
@@ -55,15 +52,7 @@ pub(crate) fn pool(params: &Params, ring: u64) -> Module {
     for i in 0..s {
         let used = m.output_reg(&format!("used{i}"), b, 0);
         let own = m.reg(&format!("own{i}"), b, 0);
-        let most = clamp(
-            &m,
-            &format!("guarantee{i}"),
-            &guarantee[i as usize],
-            b,
-            cells,
-        );
-        let to = clamp(&m, &format!("limit{i}"), &limit[i as usize], b, ring);
-        m.output_of(&format!("limit{i}"), &to);
+        m.output_of(&format!("limit{i}"), limit[i as usize].resize(b));
         regs.ro_at(&queue::USED, i, &used);
         regs.ro_at(&queue::WAITING, i, &waiting[i as usize]);
         let up = m.named(&format!("up{i}"), &take & take_source.bit(i));
@@ -73,15 +62,11 @@ pub(crate) fn pool(params: &Params, ring: u64) -> Module {
         let own_down = &down & !&of_pool;
         freed_pool.push(&down & &of_pool);
         m.process(|p| {
-            p.if_(up.ne(&down), |p| {
-                p.set(&used, mux(&up, &used + 1, &used - 1))
-            });
-            p.if_(own_up.ne(&own_down), |p| {
-                p.set(&own, mux(&own_up, &own + 1, &own - 1))
-            });
+            p.if_(up.ne(&down), |p| p.set(&used, step(&used, &up)));
+            p.if_(own_up.ne(&own_down), |p| p.set(&own, step(&own, &own_up)));
         });
         let ok = m.reg(&format!("admit{i}"), 1, 0);
-        m.assign(&ok, own.lt(&most));
+        m.assign(&ok, own.lt(&guarantee[i as usize]));
         admit.push(ok);
         let held = m.reg(&format!("pause{i}"), 1, 0);
         m.process(|p| {
@@ -93,11 +78,9 @@ pub(crate) fn pool(params: &Params, ring: u64) -> Module {
     let freed_pool = m.named("freed_pool", any_of(1, &freed_pool));
     m.process(|p| {
         p.if_(taken_pool.ne(&freed_pool), |p| {
-            p.set(&pool_used, mux(&taken_pool, &pool_used + 1, &pool_used - 1))
+            p.set(&pool_used, step(&pool_used, &taken_pool))
         });
-        p.if_(take.ne(&freed), |p| {
-            p.set(&free, mux(&take, &free - 1, &free + 1))
-        });
+        p.if_(take.ne(&freed), |p| p.set(&free, step(&free, &freed)));
         p.if_(free.lt(&free_min), |p| p.set(&free_min, &free));
     });
     let joined = |v: &[E]| cat(v.iter().rev());

@@ -174,7 +174,7 @@ pub fn mac_tx(width: u32) -> Module {
         &(&ce & &a_data),
     );
     let idle = m.output_reg("idle", 1, 0);
-    let waits = &store.valid & ((&enable & !&paused) | &flush);
+    let waits = (&store.valid | &store.coming) & ((&enable & !&paused) | &flush);
     m.assign(
         &idle,
         is(IDLE) & !&a_en & !&tx_en & !waits & !&drain & !(&pause_request & &enable),
@@ -190,7 +190,7 @@ struct Store {
     byte: E,
     /// It is the last of its frame.
     last: E,
-    /// A beat is being taken.
+    /// A beat is on its way here.
     coming: E,
     /// While draining: the last beat of the frame went.
     drained: E,
@@ -233,18 +233,17 @@ impl Store {
         let free = m.named("free", !&now.0 | (use_byte & &whole) | drain);
         m.process(|p| {
             p.if_(&free, |p| {
-                p.set(&now.0, &next.0 | &take);
-                p.set(&now.1, mux(&next.0, &next.1, &data_in));
-                p.set(&now.2, mux(&next.0, &next.2, &end_in));
-                p.set(&now.3, mux(&next.0, &next.3, &eop_in));
-                p.set(&next.0, false);
+                p.set(&now.0, &next.0);
+                p.set(&now.1, &next.1);
+                p.set(&now.2, &next.2);
+                p.set(&now.3, &next.3);
             });
-            p.else_(|p| p.if_(&take, |p| p.set(&next.0, true)));
             p.if_(&take, |p| {
                 p.set(&next.1, &data_in);
                 p.set(&next.2, &end_in);
                 p.set(&next.3, &eop_in);
             });
+            p.set(&next.0, &take | (&next.0 & !&free));
             p.if_(use_byte & &now.0, |p| p.set(&at, &at + 1));
             p.if_(&free, |p| p.set(&at, 0));
         });
@@ -255,7 +254,7 @@ impl Store {
             valid: now.0,
             byte,
             last,
-            coming: take,
+            coming: take | &next.0,
             drained,
         }
     }

@@ -11,7 +11,7 @@
 use super::{occupancy_bits, queue_bits, ring};
 use crate::meta;
 use crate::params::Params;
-use crate::rtl::prim::{encode, round_robin};
+use crate::rtl::prim::{encode, round_robin, step};
 use crate::rtl::{E, Module, any_of, bits_for, cat, lit, mux, ram};
 
 /// The rings, records and the dequeue pipeline.
@@ -66,7 +66,7 @@ pub(crate) fn dequeue(params: &Params) -> Module {
     let given = &grant | &direct_hot;
     for (d, h) in held.iter().enumerate() {
         let (up, down) = (given.bit(d as u32), finished.bit(d as u32));
-        m.process(|p| p.if_(up.ne(&down), |p| p.set(h, mux(&up, h + 1, h - 1))));
+        m.process(|p| p.if_(up.ne(&down), |p| p.set(h, step(h, &up))));
     }
     m.assign(&host_held, (&host_held & !&host_clear) | host(&grant));
     let class = (&grant & &high).any();

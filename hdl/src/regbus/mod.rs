@@ -5,7 +5,7 @@
 //! `reg_ack`, `reg_rdata[32]` out (see docs/architecture.md, "Register bus"). Latency: request to `reg_ack` 2 cycles. Cost: a register bit each, and a
 //! read mux of about one LUT4 for each two readable bits. Test: `tests/rtl.rs`.
 
-use crate::rtl::{E, Module, any_of};
+use crate::rtl::{E, Module, any_of, lit, mux};
 use smartnic_regs::{Access, Field, Page, Reg};
 
 /// Decode of one page.
@@ -135,6 +135,23 @@ impl RegFile {
             .reg(&self.name(reg, index, "r"), width, reg.reset as u64);
         let hit = self.written(reg, index, &sel);
         let value = self.wdata.trunc(width);
+        self.m.process(|p| p.if_(&hit, |p| p.set(&r, &value)));
+        self.readable(&sel, &r);
+        r
+    }
+
+    /// The `index`-th of an array of `Rw` registers without fields that hold a number up to `most`: a larger one that is written
+    /// becomes `most`, also where it is read. Gives the value, with no more bits than `most` needs.
+    pub fn rw_most_at(&mut self, reg: &Reg, index: u32, most: u32) -> E {
+        assert_eq!(reg.access, Access::Rw, "{} is not Rw", reg.name);
+        assert!(reg.fields.is_empty(), "{} has fields", reg.name);
+        let sel = self.select(reg, index);
+        let width = u32::BITS - most.leading_zeros();
+        let reset = reg.reset.min(most);
+        let r = self.m.reg(&self.name(reg, index, "r"), width, reset as u64);
+        let hit = self.written(reg, index, &sel);
+        let limit = lit(width, most as u64);
+        let value = mux(self.wdata.gt(most as u64), limit, self.wdata.trunc(width));
         self.m.process(|p| p.if_(&hit, |p| p.set(&r, &value)));
         self.readable(&sel, &r);
         r

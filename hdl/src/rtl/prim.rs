@@ -46,6 +46,17 @@ pub fn round_robin(m: &Module, name: &str, requests: &E, take: &E) -> E {
     grant
 }
 
+/// One more than `value` if `up` is set, else one less: one adder.
+pub fn step(value: &E, up: &E) -> E {
+    let n = value.width();
+    let down = (!up).repl(n);
+    if n == 1 {
+        !value
+    } else {
+        value + (down | 1u64)
+    }
+}
+
 /// A shallow first-in first-out queue over LUT RAM with the oldest word readable at once.
 pub struct Queue {
     /// The oldest word, combinational from the RAM.

@@ -119,6 +119,7 @@ fn sources_that_run_out_together() {
 fn no_cell_left() {
     let mut b = bench(2);
     b.write(queue::SHARED.addr, 100_000);
+    assert_eq!(b.read(queue::SHARED.addr), 512, "no more than there are");
     for round in 0..3 {
         for s in 0..3 {
             for _ in 0..70 {

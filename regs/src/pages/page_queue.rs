@@ -1,5 +1,6 @@
 page! {
-    /// Packet buffer: cells, admission, queues.
+    /// Packet buffer: cells, admission, queues. A number of cells above what the card has is kept as what it has (a limit: as the
+    /// longest queue).
     queue @ 0x5000 {
         /// Cells guaranteed to a source (index = port, then host).
         GUARANTEE @0x000 [9; 4] Rw = 32;
