@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv};
 use serde_json::json;
 
 use super::wire::{self, Call, MAX_MESSAGE, WireError};
@@ -20,6 +22,9 @@ const IDLE: Duration = Duration::from_secs(10);
 /// Bytes that may wait for a client that does not read; then it is cut off.
 const MAX_WAITING: usize = 16 << 20;
 
+/// How long nobody is accepted after the system had no room for another client.
+const FULL: Duration = Duration::from_millis(500);
+
 /// Identifies a connection.
 pub type Token = u64;
 
@@ -30,7 +35,18 @@ struct Connection {
     output: Vec<u8>,
     monitor: bool,
     closing: bool,
+    /// Nothing is read for now.
+    held: bool,
     heard: Instant,
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wants {
+    /// Calls: not while one takes long, and not from a client that is about to be cut off.
+    pub input: bool,
+    /// Room for answers.
+    pub output: bool,
 }
 
 /// What a client asked for.
@@ -47,6 +63,8 @@ pub struct ControlServer {
     path: PathBuf,
     connections: BTreeMap<Token, Connection>,
     next: Token,
+    /// No client is accepted until then: the system had no room for one.
+    full: Option<Instant>,
 }
 
 impl ControlServer {
@@ -71,40 +89,72 @@ impl ControlServer {
             fs::remove_file(path)?;
         }
         let name = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-        let listener = UnixListener::bind(path).map_err(name)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        let listener = listen(path).map_err(name)?;
         listener.set_nonblocking(true)?;
         Ok(Self {
             listener,
             path: path.into(),
             connections: BTreeMap::new(),
             next: 1,
+            full: None,
         })
     }
 
     /// The listening socket, while there is room for another client.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        (self.connections.len() < MAX_CONNECTIONS).then(|| self.listener.as_fd())
+        let room = self.connections.len() < MAX_CONNECTIONS && !self.is_full();
+        room.then(|| self.listener.as_fd())
     }
 
-    /// The connections' sockets, and whether each has something to write.
-    pub fn connections(&self) -> impl Iterator<Item = (Token, BorrowedFd<'_>, bool)> {
-        self.connections
-            .iter()
-            .map(|(token, c)| (*token, c.stream.as_fd(), !c.output.is_empty()))
+    fn is_full(&self) -> bool {
+        self.full.is_some_and(|end| Instant::now() < end)
+    }
+
+    /// The connections' sockets, and what each waits for.
+    pub fn connections(&self) -> impl Iterator<Item = (Token, BorrowedFd<'_>, Wants)> {
+        self.connections.iter().map(|(token, c)| {
+            let wants = Wants {
+                input: !c.held && !c.closing,
+                output: !c.output.is_empty(),
+            };
+            (*token, c.stream.as_fd(), wants)
+        })
+    }
+
+    /// Reads no more from a client, or again.
+    pub fn hold(&mut self, token: Token, hold: bool) {
+        if let Some(connection) = self.connections.get_mut(&token) {
+            connection.held = hold;
+        }
+    }
+
+    /// Whether the client is still there.
+    pub fn is_open(&self, token: Token) -> bool {
+        self.connections.contains_key(&token)
     }
 
     /// Accepts whoever waits, as far as there is room; the others wait until somebody goes. When all places are taken,
     /// clients that have said nothing for long lose theirs.
     pub fn accept(&mut self) {
+        if self.is_full() {
+            return;
+        }
         if self.connections.len() >= MAX_CONNECTIONS {
             self.connections
                 .retain(|_, c| c.monitor || c.heard.elapsed() < IDLE);
         }
         while self.connections.len() < MAX_CONNECTIONS {
-            // Any other error than an empty queue (EMFILE, ...) is this client's bad luck: the next round tries again.
-            let Ok((stream, _)) = self.listener.accept() else {
-                return;
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(e) if [ErrorKind::WouldBlock, ErrorKind::Interrupted].contains(&e.kind()) => {
+                    return;
+                }
+                // Out of descriptors or memory: whoever waits stays in the queue, and would wake us without end.
+                Err(error) => {
+                    tracing::warn!(%error, "no control connection can be accepted for now");
+                    self.full = Some(Instant::now() + FULL);
+                    return;
+                }
             };
             if let Err(error) = stream.set_nonblocking(true) {
                 tracing::warn!(%error, "a control connection was turned away");
@@ -116,6 +166,7 @@ impl ControlServer {
                 output: Vec::new(),
                 monitor: false,
                 closing: false,
+                held: false,
                 heard: Instant::now(),
             };
             self.connections.insert(self.next, connection);
@@ -130,7 +181,9 @@ impl ControlServer {
         };
         let mut asked = Vec::new();
         let mut open = connection.write();
-        if open && !connection.closing {
+        if open && connection.held {
+            open = !connection.hung_up();
+        } else if open && !connection.closing {
             open = connection.read();
             while let Some(message) = wire::take(&mut connection.input) {
                 match wire::parse(&message) {
@@ -203,7 +256,33 @@ impl ControlServer {
     }
 }
 
+/// A listening socket at `path`, for the owner only from the first moment on: it is made in a folder that nobody else may enter, and
+/// gets its name when its mode is set.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let private = tempfile::Builder::new()
+        .prefix(".")
+        .rand_bytes(4)
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir_in(folder.unwrap_or(Path::new(".")))?;
+    let made = private.path().join("s");
+    let listener = UnixListener::bind(&made)?;
+    fs::set_permissions(&made, fs::Permissions::from_mode(0o600))?;
+    // Unlike a rename this takes no other daemon's socket away.
+    fs::hard_link(&made, path)?;
+    Ok(listener)
+}
+
 impl Connection {
+    /// The client has closed its end. What it sent before is left where it is.
+    fn hung_up(&self) -> bool {
+        let peek = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        match recv(self.stream.as_raw_fd(), &mut [0], peek) {
+            Ok(n) => n == 0,
+            Err(e) => !matches!(e, Errno::EAGAIN | Errno::EINTR),
+        }
+    }
+
     /// False: the client is gone.
     fn read(&mut self) -> bool {
         let mut chunk = [0; 16 << 10];

@@ -1,5 +1,7 @@
 //! What each call does.
 
+use std::time::Instant;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use smartnic_regs::values::kind;
@@ -11,10 +13,11 @@ use super::wire::{Call, WireError, parameters};
 use super::{INTERFACE, NAME, show};
 use crate::device::MacAddr;
 use crate::device::caps::MAJOR;
-use crate::netdev::NetError;
+use crate::netdev::{IfIndex, NetError};
 use crate::switch::Switch;
 use crate::switch::fdb::{FdbRequest, FlushWhat};
 use crate::switch::model::Model;
+use crate::switch::scan::FdbScan;
 
 /// What becomes of a call.
 pub enum Outcome {
@@ -22,12 +25,40 @@ pub enum Outcome {
     Reply(Value),
     /// The client gets a reply for every change of the FDB.
     Monitor,
+    /// The reply takes long: it is made step by step.
+    Listing(Box<Listing>),
 }
 
-fn json(value: impl Serialize) -> Result<Outcome, WireError> {
+/// A ListFdb under way.
+pub struct Listing {
+    dev: Option<IfIndex>,
+    br: Option<IfIndex>,
+    scan: FdbScan,
+}
+
+impl Listing {
+    /// Goes on until `end` has passed; gives the parameters of the reply when all is read.
+    pub fn step(&mut self, switch: &mut Switch, end: Instant) -> Result<Option<Value>, WireError> {
+        if !switch.fdb_scan_step(&mut self.scan, end)? {
+            return Ok(None);
+        }
+        let (dev, br) = (self.dev, self.br);
+        let entries = switch.fdb_scan_entries(&self.scan);
+        let wanted = entries
+            .iter()
+            .filter(|e| (dev.is_none() || e.dev == dev) && (br.is_none() || e.master == br));
+        let entries: Vec<_> = wanted.map(|e| show::fdb(switch, e)).collect();
+        value(json!({ "entries": entries })).map(Some)
+    }
+}
+
+fn value(value: impl Serialize) -> Result<Value, WireError> {
     serde_json::to_value(value)
-        .map(Outcome::Reply)
         .map_err(|e| WireError::ours("DeviceError", json!({ "reason": e.to_string() })))
+}
+
+fn json(reply: impl Serialize) -> Result<Outcome, WireError> {
+    value(reply).map(Outcome::Reply)
 }
 
 fn done<T>(result: Result<T, NetError>) -> Result<Outcome, WireError> {
@@ -154,12 +185,8 @@ fn fdb(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireEr
                     .transpose()
             };
             let (dev, br) = (index(&dev)?, index(&br)?);
-            let entries = switch.fdb_show()?;
-            let wanted = entries
-                .iter()
-                .filter(|e| (dev.is_none() || e.dev == dev) && (br.is_none() || e.master == br));
-            let entries: Vec<_> = wanted.map(|e| show::fdb(switch, e)).collect();
-            json(json!({ "entries": entries }))
+            let scan = switch.fdb_scan()?;
+            Ok(Outcome::Listing(Box::new(Listing { dev, br, scan })))
         }
         "AddFdb" => {
             let add: AddFdb = parameters(call)?;

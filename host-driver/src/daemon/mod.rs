@@ -2,11 +2,13 @@
 //!
 //! The loop waits in poll(2) for: the card's interrupts (eventfds) and hang-up, the kernel interfaces, the control
 //! socket and its connections, and the descriptor that ends it. Once a second it looks whether the card is still
-//! there and no ring has stopped; while the card is gone it tries twice a second to open it again. Nothing that a
-//! client, a frame or the card does ends it.
+//! there and no ring has stopped; while the card is gone it tries twice a second to open it again, on a thread of its own. What
+//! takes long is done in small steps between all else. Nothing that a client, a frame or the card does ends it.
 //!
 //! Covered by `tests/driver/daemon.rs`.
 
+mod jobs;
+mod reopen;
 mod uplink;
 
 use std::io;
@@ -15,16 +17,20 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde_json::Value;
 
 use crate::control::server::{Asked, ControlServer, Token};
 use crate::control::service::{Outcome, handle};
+use crate::control::wire::WireError;
 use crate::control::{show, wire};
-use crate::device::MacAddr;
 use crate::device::host::HostConfig;
+use crate::device::{Device, DeviceError, MacAddr};
 use crate::kernel::HostFactory;
 use crate::netdev::NetError;
 use crate::pci::{PciError, PciTransport};
 use crate::switch::Switch;
+use jobs::Jobs;
+use reopen::Reopener;
 use uplink::Uplinks;
 
 /// How often the card is looked at without an interrupt.
@@ -52,7 +58,8 @@ pub struct Daemon {
     switch: Switch,
     control: ControlServer,
     uplinks: Uplinks,
-    open: Opener,
+    jobs: Jobs,
+    reopener: Reopener,
     checked: Instant,
     more: bool,
 }
@@ -83,11 +90,16 @@ impl Daemon {
             "the card is in use"
         );
         let uplinks = Uplinks::new(config.host_devices);
+        let reopener = Reopener::new(open).map_err(|source| NetError::Kernel {
+            what: "thread".into(),
+            source,
+        })?;
         Ok(Self {
             switch,
             control,
             uplinks,
-            open,
+            jobs: Jobs::default(),
+            reopener,
             checked: Instant::now(),
             more: true,
         })
@@ -108,9 +120,10 @@ impl Daemon {
             self.control.accept();
             for token in ready.connections {
                 for asked in self.control.serve(token) {
-                    self.answer(&asked);
+                    self.answer(asked);
                 }
             }
+            self.work();
             self.serve_card(ready.vectors);
             self.uplinks.transmit(&mut self.switch);
             self.report();
@@ -118,7 +131,7 @@ impl Daemon {
     }
 
     fn wait(&self, stop: BorrowedFd<'_>) -> io::Result<Ready> {
-        let timeout = if self.more {
+        let timeout = if self.more || self.jobs.any() {
             Duration::ZERO
         } else {
             self.pause().saturating_sub(self.checked.elapsed())
@@ -130,15 +143,11 @@ impl Daemon {
             .connections()
             .map(|(token, ..)| token)
             .collect();
-        fds.extend(self.control.connections().map(|(_, fd, output)| {
-            PollFd::new(
-                fd,
-                if output {
-                    input | PollFlags::POLLOUT
-                } else {
-                    input
-                },
-            )
+        fds.extend(self.control.connections().map(|(_, fd, wants)| {
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::POLLIN, wants.input);
+            flags.set(PollFlags::POLLOUT, wants.output);
+            PollFd::new(fd, flags)
         }));
         let vectors = fds.len();
         if let Some(host) = self.switch.host() {
@@ -157,6 +166,7 @@ impl Daemon {
                 .map(|fd| PollFd::new(fd, PollFlags::empty())),
         );
         let watched = fds.len();
+        fds.push(PollFd::new(self.reopener.fd(), input));
         fds.extend(self.control.fd().map(|fd| PollFd::new(fd, input)));
         fds.extend(self.uplinks.fds().map(|fd| PollFd::new(fd, input)));
         let millis = u16::try_from(timeout.as_millis()).unwrap_or(u16::MAX);
@@ -199,7 +209,10 @@ impl Daemon {
         self.more = false;
         if self.switch.gone().is_some() {
             if due {
-                self.reopen();
+                self.reopener.start();
+            }
+            if let Some(opened) = self.reopener.take() {
+                self.reopened(opened);
             }
             return;
         }
@@ -232,10 +245,10 @@ impl Daemon {
         Ok(())
     }
 
-    fn reopen(&mut self) {
-        let result = (self.open)()
-            .map_err(|e| NetError::Device(e.into()))
-            .and_then(|t| self.switch.attach(t));
+    fn reopened(&mut self, opened: Result<Device, DeviceError>) {
+        let result = opened
+            .map_err(NetError::from)
+            .and_then(|device| self.switch.attach(device));
         match result {
             Ok(()) => {
                 tracing::info!(
@@ -249,7 +262,11 @@ impl Daemon {
         }
     }
 
-    fn answer(&mut self, asked: &Asked) {
+    fn answer(&mut self, asked: Asked) {
+        let (token, oneway) = (asked.token, asked.call.oneway);
+        if self.jobs.has(token) {
+            return self.jobs.wait(asked);
+        }
         let outcome = handle(&mut self.switch, &asked.call);
         // Interfaces follow before the answer goes out: whoever made br0 finds it in the kernel.
         let outcome = match self.uplinks.follow(&mut self.switch) {
@@ -258,13 +275,44 @@ impl Daemon {
         };
         self.more = true;
         match outcome {
-            Ok(Outcome::Monitor) => self.control.set_monitor(asked.token),
-            Ok(Outcome::Reply(_)) | Err(_) if asked.call.oneway => {}
-            Ok(Outcome::Reply(value)) => self.control.send(asked.token, &wire::reply(value, false)),
+            Ok(Outcome::Monitor) => self.control.set_monitor(token),
+            Ok(Outcome::Listing(work)) => {
+                self.control.hold(token, true);
+                self.jobs.add(token, oneway, work);
+            }
+            Ok(Outcome::Reply(value)) => self.reply(token, oneway, Ok(value)),
             Err(error) => {
                 tracing::debug!(method = %asked.call.method, error = %error.parameters, "refused");
-                self.control.send(asked.token, &error.message());
+                self.reply(token, oneway, Err(error));
             }
+        }
+    }
+
+    fn reply(&mut self, token: Token, oneway: bool, reply: Result<Value, WireError>) {
+        if !oneway {
+            let message = reply.map_or_else(|e| e.message(), |value| wire::reply(value, false));
+            self.control.send(token, &message);
+        }
+    }
+
+    /// A step of what takes long, and what clients have asked behind it.
+    fn work(&mut self) {
+        if !self.jobs.any() {
+            return;
+        }
+        let control = &self.control;
+        self.jobs.retain(|token| control.is_open(token));
+        let Some(ended) = self.jobs.step(&mut self.switch) else {
+            return;
+        };
+        self.reply(ended.token, ended.oneway, ended.reply);
+        self.control.hold(ended.token, false);
+        for asked in self.jobs.take_waiting(ended.token) {
+            self.answer(asked);
+        }
+        // What the client had sent before may be in the buffer already: no poll tells of that.
+        for asked in self.control.serve(ended.token) {
+            self.answer(asked);
         }
     }
 

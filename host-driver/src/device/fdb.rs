@@ -4,6 +4,8 @@
 //! lookup, but a dump reads the tables while hardware goes on learning and relocating: it is a snapshot of each entry,
 //! not of the table, and an entry that moves meanwhile may appear twice or not at all.
 
+use std::collections::BTreeMap;
+
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use smartnic_regs::values::{fdb_op, kind};
@@ -86,6 +88,17 @@ pub struct FdbCounters {
     pub events_lost: u32,
     /// Learn requests lost (learned from a later frame).
     pub learns_lost: u32,
+}
+
+/// A dump under way.
+#[derive(Clone, Debug)]
+pub struct Dump {
+    index: u32,
+    seen: u32,
+    used: u32,
+    tables: u32,
+    /// What was found until now.
+    pub found: BTreeMap<FdbKey, FdbData>,
 }
 
 /// Access to the table.
@@ -187,28 +200,47 @@ impl<'a> Fdb<'a> {
         Ok(Some((FdbKey { fid, mac }, Self::data(result))))
     }
 
-    /// All entries, by key, each once. Stops early when it has seen as many as are in use.
+    /// All entries, by key, each once.
     pub fn dump(&mut self) -> Result<Vec<(FdbKey, FdbData)>, DeviceError> {
-        let mut found = std::collections::BTreeMap::new();
-        let (used, cam_used) = (self.mmio.read(fdb::USED)?, self.mmio.read(fdb::CAM_USED)?);
-        let tables = used.saturating_sub(cam_used);
-        let mut seen = 0;
-        // The places in the tables, then those of the CAM, each until nothing more can come.
-        for (range, wanted) in [
-            (0..self.caps.fdb_entries, tables),
-            (self.caps.fdb_entries..self.caps.fdb_capacity(), used),
-        ] {
-            for index in range {
-                if seen >= wanted {
-                    break;
-                }
-                if let Some((key, data)) = self.read(index)? {
-                    found.insert(key, data);
-                    seen += 1;
-                }
-            }
+        let mut dump = self.start_dump()?;
+        while self.dump_place(&mut dump)? {}
+        Ok(dump.found.into_iter().collect())
+    }
+
+    /// Begins a dump that is done place by place.
+    pub fn start_dump(&mut self) -> Result<Dump, DeviceError> {
+        let (used, cam_used) = (self.used()?, self.mmio.read(fdb::CAM_USED)?);
+        Ok(Dump {
+            index: 0,
+            seen: 0,
+            used,
+            tables: used.saturating_sub(cam_used),
+            found: BTreeMap::new(),
+        })
+    }
+
+    /// Reads the next place that can hold something. False: there is none left, the dump is complete.
+    ///
+    /// Places in the tables come first, then those of the CAM, each until as many have been seen as are in use.
+    pub fn dump_place(&mut self, dump: &mut Dump) -> Result<bool, DeviceError> {
+        let tables = self.caps.fdb_entries;
+        if dump.index < tables && dump.seen >= dump.tables {
+            dump.index = tables;
         }
-        Ok(found.into_iter().collect())
+        if dump.index >= self.caps.fdb_capacity() || dump.seen >= dump.used {
+            return Ok(false);
+        }
+        if let Some((key, data)) = self.read(dump.index)? {
+            dump.found.insert(key, data);
+            dump.seen += 1;
+        }
+        dump.index += 1;
+        Ok(true)
+    }
+
+    /// Entries in use.
+    pub fn used(&mut self) -> Result<u32, DeviceError> {
+        self.mmio.read(fdb::USED)
     }
 
     /// Deletes entries.
@@ -230,7 +262,7 @@ impl<'a> Fdb<'a> {
 
     /// Draws new keys for both hashes, so that nobody can aim collisions. Refused unless the table is empty.
     pub fn randomise_keys(&mut self, rng: &mut impl Rng) -> Result<(), DeviceError> {
-        let used = self.mmio.read(fdb::USED)?;
+        let used = self.used()?;
         if used != 0 {
             return Err(DeviceError::FdbNotEmpty { used });
         }

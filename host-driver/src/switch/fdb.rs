@@ -1,8 +1,5 @@
 //! The forwarding database as users see it: entries with devices' names, add, delete, flush, show, events; slow-path
 //! learning.
-//!
-//! Showing reads the hardware: entries that events told of are looked up one by one, and only if their number is not
-//! what the hardware counts is the whole table read.
 
 use smartnic_regs::ring::event;
 use smartnic_regs::values::{dest, kind, state};
@@ -75,7 +72,7 @@ pub enum FlushWhat {
 
 impl Switch {
     /// The devices of an entry.
-    fn entry(&self, key: FdbKey, data: FdbData) -> FdbEntry {
+    pub(super) fn entry(&self, key: FdbKey, data: FdbData) -> FdbEntry {
         let master = self.model.by_fid(key.fid).map(|m| m.ifindex());
         let to = u32::from(data.dest);
         let view = self.model.view();
@@ -278,35 +275,6 @@ impl Switch {
             })?;
         }
         Ok(())
-    }
-
-    /// Everything in the table, from the hardware, by FID and address.
-    pub fn fdb_show(&mut self) -> Result<Vec<FdbEntry>, NetError> {
-        let found = self.with_card(|card| {
-            let keys: std::collections::BTreeSet<FdbKey> = card
-                .mirror
-                .keys()
-                .chain(card.applied.fdb.keys())
-                .copied()
-                .collect();
-            let used = card.device.fdb().counters()?.used as usize;
-            let mut found = Vec::new();
-            for key in keys {
-                if let Some(data) = card.device.fdb().lookup(key)? {
-                    found.push((key, data));
-                }
-            }
-            if found.len() != used {
-                tracing::debug!(known = found.len(), used, "reading the whole FDB");
-                found = card.device.fdb().dump()?;
-            }
-            card.mirror = found.iter().copied().collect();
-            Ok::<_, DeviceError>(found)
-        })?;
-        Ok(found
-            .into_iter()
-            .map(|(key, data)| self.entry(key, data))
-            .collect())
     }
 
     /// An event of the card.

@@ -11,6 +11,7 @@ pub mod datapath;
 pub mod fdb;
 pub mod model;
 pub mod plan;
+pub mod scan;
 
 use std::collections::BTreeMap;
 
@@ -69,8 +70,7 @@ impl Switch {
     }
 
     /// Takes a card that came back into use: it is reset and set up as configured.
-    pub fn attach(&mut self, transport: Box<dyn PciTransport>) -> Result<(), NetError> {
-        let device = Device::probe(transport)?;
+    pub fn attach(&mut self, device: Device) -> Result<(), NetError> {
         let (now, then) = (device.caps(), self.model.caps());
         if now != then {
             let reason = format!(

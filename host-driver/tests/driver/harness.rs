@@ -92,6 +92,8 @@ pub struct Running {
     pub socket: PathBuf,
     /// Opening the card fails while this is set.
     pub absent: Arc<Mutex<bool>>,
+    /// Opening the card takes as long as this is locked.
+    pub stuck: Arc<Mutex<()>>,
     stop: Arc<EventFd>,
     thread: Option<std::thread::JoinHandle<()>>,
     _dir: tempfile::TempDir,
@@ -104,10 +106,12 @@ pub fn start(shape: Shape) -> Running {
     let fake = Fake::new(shape);
     let kernel = Kernel::default();
     let absent = Arc::new(Mutex::new(false));
+    let stuck = Arc::new(Mutex::new(()));
     let stop = Arc::new(EventFd::new().unwrap());
     let open: Opener = {
-        let (fake, absent) = (fake.clone(), absent.clone());
+        let (fake, absent, stuck) = (fake.clone(), absent.clone(), stuck.clone());
         Box::new(move || {
+            drop(stuck.lock());
             if *absent.lock().unwrap() {
                 return Err(PciError::Open {
                     device: "fake".into(),
@@ -139,6 +143,7 @@ pub fn start(shape: Shape) -> Running {
         kernel,
         socket,
         absent,
+        stuck,
         stop,
         thread: Some(thread),
         _dir: dir,

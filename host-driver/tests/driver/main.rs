@@ -5,6 +5,7 @@ mod control;
 mod daemon;
 mod fake;
 mod harness;
+mod loops;
 mod rings;
 mod switch;
 mod switch_datapath;

@@ -5,7 +5,7 @@ use crate::setup::{Bench, Way, base, demo_switch, host_config, station, udp};
 use nix::sys::eventfd::EventFd;
 use smartnic_driver::control::client::Client;
 use smartnic_driver::daemon::{Config, Daemon};
-use smartnic_driver::device::MacAddr;
+use smartnic_driver::device::{Device, MacAddr};
 use smartnic_driver::device::ring::TxTarget;
 use smartnic_driver::netdev::NetError;
 use smartnic_driver::switch::fdb::FdbRequest;
@@ -101,7 +101,7 @@ fn a_card_that_went_away_is_set_up_again(way: Way) {
         assert!(matches!(refused, NetError::DeviceGone { .. }), "{refused}");
         assert!(!switch.model().device("port1").unwrap().carrier);
         bench.revive();
-        switch.attach(bench.open()).unwrap();
+        switch.attach(Device::probe(bench.open()).unwrap()).unwrap();
         assert_eq!(switch.gone(), None);
         bench.links(&mut switch);
         assert!(switch.model().device("port1").unwrap().carrier);

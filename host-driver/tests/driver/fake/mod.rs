@@ -62,6 +62,8 @@ pub struct State {
     pub all_ones: bool,
     /// Nothing answers.
     pub unplugged: bool,
+    /// What each read takes.
+    pub read_delay: std::time::Duration,
     /// Every write, in order: address and value.
     pub writes: Vec<(u32, u32)>,
     pub switch_resets: u32,
@@ -91,6 +93,7 @@ impl Fake {
             sent: Vec::new(),
             all_ones: false,
             unplugged: false,
+            read_delay: std::time::Duration::ZERO,
             writes: Vec::new(),
             switch_resets: 0,
             function_resets: 0,
@@ -311,6 +314,10 @@ impl State {
 
 impl Card for Fake {
     fn read32(&mut self, bar: u8, offset: u32) -> Option<u32> {
+        let delay = self.state().read_delay;
+        if !delay.is_zero() {
+            std::thread::sleep(delay);
+        }
         let mut state = self.state();
         if state.unplugged {
             return None;
