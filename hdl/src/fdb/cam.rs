@@ -181,21 +181,25 @@ impl Cam {
         search(m, s, "engine_cam", &self.engine.hit)
     }
 
-    /// The write port of the digits. The rows are those of the engine's fingerprint, which its own copy reads.
-    /// While `clear` is set the digit `clear_at` is cleared in every slot.
-    pub fn write(&self, m: &Module, s: &Size, w: &CamWrite, (clear, clear_at): (&E, &E)) {
-        let low = m.named("cam_low", number_of(&w.index).trunc(2).decode(4));
-        let quad = w.index.zext(w.index.width().max(3));
-        let quad = quad.slice(2, quad.width() - 2);
-        let here = |i: u32| low.bit(i % 4) & quad.eq((i / 4) as u64) | clear;
-        let here: Vec<E> = (0..s.cam).rev().map(here).collect();
-        let here = m.named("cam_here", cat(&here));
+    /// The write port of the digits, and of `used`, which has a bit for each slot. The rows are those of the engine's fingerprint, which
+    /// its own copy reads. While `clear` is set the digit `clear_at` is cleared in every slot.
+    pub fn write(
+        &self,
+        m: &Module,
+        s: &Size,
+        w: &CamWrite,
+        used: &E,
+        (clear, clear_at): (&E, &E),
+    ) {
+        let here = w.index.decode(s.cam) | clear.repl(s.cam);
+        let here = m.named("cam_here", here);
         let we = m.named("cam_digits_we", &w.digits | clear);
-        let set = m.named("cam_set", w.set.repl(s.cam));
+        let set = m.named("cam_set", &w.set);
+        let change = |row: &E| (row & !&here) | (&here & set.repl(s.cam));
+        m.process(|p| p.if_(&we, |p| p.set(used, change(used))));
         for (d, at) in w.at.iter().enumerate() {
             let row = self.engine.rams[d].port("rdata");
-            let word = (&row & !&here) | (&here & &set);
-            let word = m.named(&format!("cam_row{d}"), word);
+            let word = m.named(&format!("cam_row{d}"), change(&row));
             let waddr = m.named(&format!("cam_waddr{d}"), mux(clear, clear_at, at));
             for copy in [&self.lookup, &self.engine] {
                 copy.rams[d]
@@ -228,7 +232,9 @@ pub(super) fn equal_groups(a: &E, b: &E, guard: &E) -> E {
         .step_by(8)
         .map(|lsb| {
             let n = (KEY_BITS - lsb).min(8);
-            let equal = a.slice(lsb, n).eq(b.slice(lsb, n));
+            let (a, b) = (a.slice(lsb, n), b.slice(lsb, n));
+            // Not `==`: of that abc takes every bit's two halves apart, and needs half as many LUTs again.
+            let equal = ((&a & &b) | !(&a | &b)).all();
             if n < 8 { equal & guard } else { equal }
         })
         .rev()

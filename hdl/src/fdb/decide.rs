@@ -205,16 +205,6 @@ pub(super) fn decide(
         index: x.cam_index.clone(),
         at: digits(&w.bucket),
     };
-    let bit = x.cam_index.decode(c.s.cam);
-    m.assign(
-        &c.used,
-        mux(
-            &enters,
-            &c.used | &bit,
-            mux(&leaves, &c.used & !&bit, &c.used),
-        ),
-    );
-
     // Counters and result.
     let aged = m.named("aged", &doom & &c.sweep.ageing);
     for (target, value) in [

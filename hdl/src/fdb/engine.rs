@@ -171,7 +171,7 @@ pub(super) fn build(m: &Module, s: &Size) {
     let table_slot = !&key_op & !&c.w.in_cam & !&c.w.hand;
     let stop = m.reg("chain_stops", 1, 0);
     let d = decide(&c, &ctl, &found, &answers, &pulses, &stop);
-    store.write(m, s, &d.cam, (&clearing, &clear_at.trunc(4)));
+    store.write(m, s, &d.cam, &c.used, (&clearing, &clear_at.trunc(4)));
     store.lookup_words.write(&d.cam, &d.word);
     let [b0, b1] = &c.w.bucket;
     store.engine_words.write(
