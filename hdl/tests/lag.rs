@@ -251,6 +251,10 @@ fn registers() {
     }
     b.dut.poke("no_member", 0);
     b.dut.poke("pruned", 0);
+    // A pulse shows within 18 cycles.
+    for _ in 0..18 {
+        b.tick();
+    }
     for g in 0..8 {
         let c = counts
             .get(g as usize)

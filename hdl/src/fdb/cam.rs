@@ -183,14 +183,7 @@ impl Cam {
 
     /// The write port of the digits, and of `used`, which has a bit for each slot. The rows are those of the engine's fingerprint, which
     /// its own copy reads. While `clear` is set the digit `clear_at` is cleared in every slot.
-    pub fn write(
-        &self,
-        m: &Module,
-        s: &Size,
-        w: &CamWrite,
-        used: &E,
-        (clear, clear_at): (&E, &E),
-    ) {
+    pub fn write(&self, m: &Module, s: &Size, w: &CamWrite, used: &E, (clear, clear_at): (&E, &E)) {
         let here = w.index.decode(s.cam) | clear.repl(s.cam);
         let here = m.named("cam_here", here);
         let we = m.named("cam_digits_we", &w.digits | clear);

@@ -1,9 +1,8 @@
 //! Registers of page `fdb`: keys, one command at a time, ageing timer, counters.
 
-use super::counters::{Counter, counters};
 use super::hash::{HASH_KEY_BASE, KEY_BITS};
 use super::{Pulses, Size, dest_code, op};
-use crate::regbus::{RegFile, field};
+use crate::regbus::{Counter, RegFile, counters, field};
 use crate::rtl::{E, Module, cat, lit, lit_wide};
 use smartnic_regs::fdb as map;
 use smartnic_regs::values::fdb_op;
@@ -202,7 +201,7 @@ pub(super) fn control(
         bits,
     });
     let mut counting = lit(1, 0);
-    rf.ro_group(&counted.map(|c| c.0), 3, |at, reading| {
+    rf.ro_group(&counted.map(|c| (c.0, 0)), 3, |at, reading| {
         let c = counters(m, &list, (reading, at), clearing);
         counting = c.pending;
         c.value

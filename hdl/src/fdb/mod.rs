@@ -41,7 +41,6 @@ mod background;
 mod cam;
 mod control;
 mod core;
-mod counters;
 mod decide;
 mod engine;
 mod fifo;

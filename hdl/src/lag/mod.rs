@@ -129,7 +129,7 @@ pub fn lag(p: &Params) -> Module {
     m.process(|q| q.if_(&age[8], |q| q.set(&rsp_hash, &hop)));
     m.output_of("rsp_valid", &age[LATENCY as usize]);
     let idle = m.output_reg("idle", 1, 0);
-    m.assign(&idle, &page.ready & !cat(&age).any());
+    m.assign(&idle, &page.ready & !&page.counting & !cat(&age).any());
     m
 }
 

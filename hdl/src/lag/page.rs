@@ -1,12 +1,14 @@
 //! The page `lag`: group registers, bucket access, counters, and the emptying of the buckets after reset.
 //!
+//! NO_MEMBER and PRUNED are up to 18 cycles behind (`regbus::counters`).
+//!
 //! BUCKET reads its word through the second copy of the table, whose answer is 3 cycles behind the write of
 //! BUCKET_INDEX or BUCKET: in time for a request that comes after the write's `reg_ack`.
 
 use super::Buckets;
 use crate::params::Params;
-use crate::regbus::{RegFile, field};
-use crate::rtl::{E, Module, any_of, cat, mux};
+use crate::regbus::{Counter, RegFile, counters, field};
+use crate::rtl::{E, Module, any_of, cat, lit, mux};
 use smartnic_regs::lag as r;
 use smartnic_regs::values::LAG_BUCKETS;
 
@@ -30,6 +32,8 @@ pub struct Page {
     pub write: Write,
     /// The buckets have been emptied since reset.
     pub ready: E,
+    /// Counters are behind.
+    pub counting: E,
 }
 
 /// Makes the registers, the second copy of the table for reads of BUCKET, and the outputs `rsp_collecting` and `ready`.
@@ -50,13 +54,33 @@ pub fn page(m: &Module, p: &Params, buckets: &Buckets) -> Page {
         .collect();
     m.output_of("rsp_collecting", any_of(p.ports, &accepted));
 
+    // Slots 0 to 3 count NO_MEMBER of each group, slot 4 PRUNED: so bit 4 and the lowest two bits of the word address tell them apart.
+    let clear = m.reg("clear", buckets.addr_bits + 1, 0);
+    let ready = m.named("clear_done", clear.bit(buckets.addr_bits));
     let no_member = m.input("no_member", n);
-    for g in 0..n {
-        let count = counter(m, &format!("no_member{g}"), &no_member.bit(g));
-        rf.ro_at(&r::NO_MEMBER, g, &count);
-    }
-    let pruned = m.input("pruned", 1);
-    rf.ro(&r::PRUNED, &counter(m, "pruned", &pruned));
+    let mut pulses: Vec<E> = (0..n).map(|g| no_member.bit(g)).collect();
+    pulses.push(m.input("pruned", 1));
+    let mut regs: Vec<_> = (0..n).map(|g| (&r::NO_MEMBER, g)).collect();
+    regs.push((&r::PRUNED, 0));
+    let list: Vec<Counter> = regs
+        .iter()
+        .zip(&pulses)
+        .map(|(&(reg, g), pulse)| {
+            let word = reg.at(g) / 4;
+            Counter {
+                slot: (word >> 2 & 4) | (word & 3),
+                pulse,
+                bits: 5,
+            }
+        })
+        .collect();
+    let mut counting = lit(1, 0);
+    rf.ro_group(&regs, 5, |at, reading| {
+        let slot = cat(&[at.bit(4), at.slice(0, 2)]);
+        let c = counters(m, &list, (reading, &slot), &!&ready);
+        counting = c.pending;
+        c.value
+    });
 
     let index = rf.rw(&r::BUCKET_INDEX);
     let (bucket, group) = (
@@ -76,8 +100,6 @@ pub fn page(m: &Module, p: &Params, buckets: &Buckets) -> Page {
     rf.finish();
 
     // After reset every word is cleared, one a cycle.
-    let clear = m.reg("clear", buckets.addr_bits + 1, 0);
-    let ready = m.named("clear_done", clear.bit(buckets.addr_bits));
     m.process(|q| q.if_(!&ready, |q| q.set(&clear, &clear + 1)));
     let out = m.output_reg("ready", 1, 0);
     m.assign(&out, &ready);
@@ -102,12 +124,6 @@ pub fn page(m: &Module, p: &Params, buckets: &Buckets) -> Page {
         distributing,
         write,
         ready,
+        counting,
     }
-}
-
-/// Counts pulses, 32 bits, wrapping.
-fn counter(m: &Module, name: &str, pulse: &E) -> E {
-    let c = m.reg(&format!("count_{name}"), 32, 0);
-    m.process(|q| q.if_(pulse, |q| q.set(&c, &c + 1)));
-    c
 }

@@ -5,6 +5,10 @@
 //! `reg_ack`, `reg_rdata[32]` out (see docs/architecture.md, "Register bus"). Latency: request to `reg_ack` 2 cycles. Cost: a register bit each, and a
 //! read mux of about one LUT4 for each two readable bits. Test: `tests/rtl.rs`.
 
+mod counters;
+
+pub use counters::{Counter, Counters, counters};
+
 use crate::rtl::{E, Module, any_of, lit, mux};
 use smartnic_regs::{Access, Field, Page, Reg};
 
@@ -169,18 +173,19 @@ impl RegFile {
         self.readable(&sel, value);
     }
 
-    /// Several `Ro` registers that the block keeps in a memory of its own: `value` is given the lowest `bits` bits of the word
-    /// address, which must differ among them, and a signal that is set while the bus asks (for any register), and gives the word.
-    pub fn ro_group(&mut self, regs: &[&Reg], bits: u32, value: impl FnOnce(&E, &E) -> E) {
+    /// Several `Ro` registers (of an array: its `n`-th) that the block keeps in a memory of its own, such as [`counters`]: `value` is given the
+    /// lowest `bits` bits of the word address, which must differ among them, and a signal that is set while the bus asks (for any register), and
+    /// gives the word.
+    pub fn ro_group(&mut self, regs: &[(&Reg, u32)], bits: u32, value: impl FnOnce(&E, &E) -> E) {
         let mut seen = vec![];
         let sels: Vec<E> = regs
             .iter()
-            .map(|reg| {
+            .map(|&(reg, n)| {
                 assert_eq!(reg.access, Access::Ro, "{} is not Ro", reg.name);
-                let low = reg.at(0) / 4 % (1 << bits);
+                let low = reg.at(n) / 4 % (1 << bits);
                 assert!(!seen.contains(&low), "{} shares its place", reg.name);
                 seen.push(low);
-                self.select(reg, 0)
+                self.select(reg, n)
             })
             .collect();
         let v = value(&self.addr.slice(2, bits), &self.strobe);

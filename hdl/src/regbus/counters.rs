@@ -1,8 +1,8 @@
-//! The page's counters of events: in LUT RAM, with one adder that goes round.
+//! A page's counters of events: in LUT RAM, with one adder that goes round.
 //!
 //! A pulse is counted in a few bits first; each of eight slots is visited every 8 cycles (16 while the bus reads in every second cycle), when
 //! what was counted is added to its word. So a pulse shows in the register after 18 cycles at most. The words are zero from the tenth cycle
-//! after reset. Cost: 140 LUT4, 70 FF; seven registers with adders took 380 and 224.
+//! after reset. Cost of seven: 140 LUT4, 70 FF, where registers with an adder each take 380 and 224. Tests: `tests/fdb*.rs`, `tests/lag.rs`.
 
 use crate::rtl::{E, Module, cat, lit, mux, pick, ram};
 
@@ -10,14 +10,17 @@ use crate::rtl::{E, Module, cat, lit, mux, pick, ram};
 const SLOTS: u32 = 8;
 
 /// A counter: the slot of its word, its pulse, and the bits that its pulses of 16 cycles need.
-pub(super) struct Counter<'a> {
+pub struct Counter<'a> {
+    /// Below 8.
     pub slot: u32,
+    /// Counts.
     pub pulse: &'a E,
+    /// 5 if it may come in every cycle.
     pub bits: u32,
 }
 
 /// The words' memory.
-pub(super) struct Counters {
+pub struct Counters {
     /// The word that the bus addresses.
     pub value: E,
     /// Something is not added yet.
@@ -25,7 +28,7 @@ pub(super) struct Counters {
 }
 
 /// Makes the counters. The bus reads slot `read_at` while `reading` is set; `clearing` is set for the first cycles after reset, ten at least.
-pub(super) fn counters(
+pub fn counters(
     m: &Module,
     list: &[Counter],
     (reading, read_at): (&E, &E),
