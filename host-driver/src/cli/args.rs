@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::control::DEFAULT_SOCKET;
+use crate::pci::DeviceSpec;
 
 /// Shows and configures a smartnic through its driver, smartnicd.
 ///
@@ -42,9 +43,28 @@ pub struct Cli {
     /// Socket of smartnicd
     #[arg(long, global = true, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     pub socket: PathBuf,
+    /// Open this card without smartnicd: a vfio-user socket, or vfio:DOMAIN:BUS:DEVICE.FUNCTION
+    #[arg(
+        long,
+        global = true,
+        value_name = "DEVICE",
+        value_parser = card,
+        long_help = "Open this card without smartnicd: the path of a vfio-user socket (smartnic-sim --socket), vfio-user:PATH or
+vfio:DOMAIN:BUS:DEVICE.FUNCTION. Commands that show leave the card as it is. The first that changes something resets the switch and
+starts from nothing, so set a bridge up in one `batch`; it goes on forwarding in hardware when the command has ended."
+    )]
+    pub card: Option<DeviceSpec>,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// A card as `--card` names it: a path stands for a vfio-user socket.
+fn card(text: &str) -> Result<DeviceSpec, String> {
+    if text.starts_with(['/', '.']) {
+        return Ok(DeviceSpec::VfioUser(text.into()));
+    }
+    text.parse()
 }
 
 /// Commands.
@@ -121,6 +141,13 @@ pub enum Command {
         /// Only counters that are not zero
         #[arg(long)]
         nonzero: bool,
+    },
+    /// Commands from a file (- for standard input), one a line, until one fails
+    #[command(after_help = "Example:
+  printf 'link add br0 type bridge\\nlink set port1 master br0 up\\nlink set br0 up\\n' | smartnic-ctl --card /run/card.sock batch -")]
+    Batch {
+        /// The file; empty lines and what follows a # are passed over
+        file: PathBuf,
     },
     /// Versions of this program, of smartnicd and of the register map
     Version,

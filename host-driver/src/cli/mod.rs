@@ -12,7 +12,7 @@ pub mod words;
 use std::io::Write;
 use std::path::Path;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -29,6 +29,16 @@ pub enum CliError {
     /// The daemon refused, or could not be reached: exit code 2 or 3.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A line of a batch: the exit code is that of its error.
+    #[error("{file}:{number}: {error}")]
+    Line {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        number: u32,
+        /// What was wrong.
+        error: Box<CliError>,
+    },
     /// The output could not be written: exit code 4.
     #[error("cannot write the output: {0}")]
     Output(#[from] std::io::Error),
@@ -39,6 +49,7 @@ impl CliError {
     pub fn code(&self) -> u8 {
         match self {
             CliError::Usage(_) => 1,
+            CliError::Line { error, .. } => error.code(),
             CliError::Client(ClientError::Refused { .. }) => 2,
             CliError::Client(_) => 3,
             CliError::Output(_) => 4,
@@ -86,7 +97,13 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CliError> {
     if let Command::Version = cli.command {
         return version(&cli.socket, look, out);
     }
-    let mut client = Client::connect(&cli.socket)?;
+    let mut client = match &cli.card {
+        Some(card) => Client::open(card)?,
+        None => Client::connect(&cli.socket)?,
+    };
+    if let Command::Batch { file } = &cli.command {
+        return batch(&mut client, file, look, out);
+    }
     if let Command::Fdb {
         command: Some(FdbCommand::Monitor),
     } = cli.command
@@ -104,6 +121,46 @@ fn version(socket: &Path, look: Look, out: &mut dyn Write) -> Result<(), CliErro
         .and_then(|mut c| c.call::<Value>("GetVersion", &Nothing {}).ok());
     let value = json!({ "smartnic-ctl": env!("CARGO_PKG_VERSION"), "smartnicd": daemon });
     Ok(out.write_all(look.show(&value, text::version).as_bytes())?)
+}
+
+/// Commands of a file, one after the other over one connection; the first that fails ends it.
+fn batch(
+    client: &mut Client,
+    file: &Path,
+    look: Look,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
+    let text = if file == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    let shown = file.display();
+    let text = text.map_err(|e| CliError::Usage(format!("cannot read {shown}: {e}")))?;
+    for (number, line) in (1..).zip(text.lines()) {
+        let words = line.split('#').next().unwrap_or_default();
+        if words.trim().is_empty() {
+            continue;
+        }
+        let at = |error: CliError| CliError::Line {
+            file: shown.to_string(),
+            number,
+            error: Box::new(error),
+        };
+        let args = ["smartnic-ctl"].into_iter().chain(words.split_whitespace());
+        let cli = Cli::try_parse_from(args)
+            .map_err(|e| at(CliError::Usage(e.to_string().trim_end().to_owned())))?;
+        if matches!(
+            cli.command,
+            Command::Batch { .. } | Command::Version | Command::Completion { .. }
+        ) {
+            let reason = "this command has no place in a batch".to_owned();
+            return Err(at(CliError::Usage(reason)));
+        }
+        let output = execute(client, &cli.command, look).map_err(at)?;
+        out.write_all(output.as_bytes())?;
+    }
+    Ok(())
 }
 
 fn monitor(client: &mut Client, look: Look, out: &mut dyn Write) -> Result<(), CliError> {
@@ -165,7 +222,7 @@ pub fn execute(client: &mut Client, command: &Command, look: Look) -> Result<Str
             Ok(look.show(&reply["stats"], |value, _| text::stats(value, nonzero)))
         }
         // Served before a connection was made.
-        Command::Version | Command::Completion { .. } => Ok(String::new()),
+        Command::Version | Command::Completion { .. } | Command::Batch { .. } => Ok(String::new()),
     }
 }
 

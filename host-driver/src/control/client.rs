@@ -10,7 +10,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::{NAME, wire};
+use super::NAME;
+use super::local::Local;
+use super::wire::{self, WireError};
+use crate::netdev::NetError;
+use crate::pci::DeviceSpec;
 
 /// How long an answer may take: reading a whole FDB from a simulated card is slow.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -34,6 +38,9 @@ pub enum ClientError {
         /// The system's error.
         source: io::Error,
     },
+    /// The card cannot be opened without the daemon.
+    #[error("{0}; if smartnicd serves this card, talk to it: --socket in place of --card")]
+    Card(NetError),
     /// The daemon's answer makes no sense.
     #[error("smartnicd answered something else than expected: {0}; are versions the same?")]
     Answer(String),
@@ -87,16 +94,84 @@ fn explain(name: &str, parameters: &Value) -> String {
     }
 }
 
-/// A connection to the daemon.
-pub struct Client {
-    stream: UnixStream,
-    path: String,
-    input: Vec<u8>,
+/// A connection to the daemon, or a card in this process.
+pub enum Client {
+    /// The daemon.
+    Daemon(Connection),
+    /// A card.
+    Card(Box<Local>),
 }
 
 impl Client {
     /// Connects to the daemon's socket.
     pub fn connect(path: &Path) -> Result<Self, ClientError> {
+        Connection::open(path).map(Client::Daemon)
+    }
+
+    /// Opens a card without the daemon.
+    pub fn open(card: &DeviceSpec) -> Result<Self, ClientError> {
+        let local = Local::open(card).map_err(ClientError::Card)?;
+        Ok(Client::Card(Box::new(local)))
+    }
+
+    /// Calls a method of our interface and gives its reply.
+    pub fn call<R: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        parameters: &impl Serialize,
+    ) -> Result<R, ClientError> {
+        let reply = match self {
+            Client::Daemon(connection) => return connection.call(method, parameters),
+            Client::Card(card) => card.call(method, value(parameters)?)?,
+        };
+        serde_json::from_value(reply).map_err(|e| ClientError::Answer(e.to_string()))
+    }
+
+    /// Calls a method that replies again and again, until `each` gives false or the daemon ends.
+    pub fn more<R: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        parameters: &impl Serialize,
+        mut each: impl FnMut(R) -> bool,
+    ) -> Result<(), ClientError> {
+        let card = match self {
+            Client::Daemon(connection) => return connection.more(method, parameters, each),
+            Client::Card(card) => card,
+        };
+        let mut wrong = None;
+        card.monitor(|reply| match serde_json::from_value(reply) {
+            Ok(reply) => each(reply),
+            Err(e) => {
+                wrong = Some(ClientError::Answer(e.to_string()));
+                false
+            }
+        })?;
+        wrong.map_or(Ok(()), Err)
+    }
+}
+
+fn value(parameters: &impl Serialize) -> Result<Value, ClientError> {
+    serde_json::to_value(parameters).map_err(|e| ClientError::Answer(e.to_string()))
+}
+
+impl From<WireError> for ClientError {
+    fn from(error: WireError) -> Self {
+        ClientError::Refused {
+            name: error.name,
+            parameters: error.parameters,
+        }
+    }
+}
+
+/// A connection to the daemon.
+pub struct Connection {
+    stream: UnixStream,
+    path: String,
+    input: Vec<u8>,
+}
+
+impl Connection {
+    fn open(path: &Path) -> Result<Self, ClientError> {
         let text = path.display().to_string();
         let fail = |source| ClientError::Connect {
             path: text.clone(),
@@ -124,8 +199,7 @@ impl Client {
         parameters: &impl Serialize,
         more: bool,
     ) -> Result<(), ClientError> {
-        let parameters =
-            serde_json::to_value(parameters).map_err(|e| ClientError::Answer(e.to_string()))?;
+        let parameters = value(parameters)?;
         let mut call = json!({ "method": format!("{NAME}.{method}"), "parameters": parameters });
         if more {
             call["more"] = json!(true);
@@ -160,8 +234,7 @@ impl Client {
         serde_json::from_value(parameters).map_err(|e| ClientError::Answer(e.to_string()))
     }
 
-    /// Calls a method of our interface and gives its reply.
-    pub fn call<R: DeserializeOwned>(
+    fn call<R: DeserializeOwned>(
         &mut self,
         method: &str,
         parameters: &impl Serialize,
@@ -170,8 +243,7 @@ impl Client {
         self.receive()
     }
 
-    /// Calls a method that replies again and again, until `each` gives false or the daemon ends.
-    pub fn more<R: DeserializeOwned>(
+    fn more<R: DeserializeOwned>(
         &mut self,
         method: &str,
         parameters: &impl Serialize,

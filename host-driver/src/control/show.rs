@@ -276,6 +276,15 @@ pub fn buckets(switch: &mut Switch, name: &str) -> Result<Vec<String>, NetError>
         .collect())
 }
 
+/// A destination that no interface here stands for.
+fn nameless(to: u32) -> String {
+    match to {
+        dest::HOST => "host".into(),
+        dest::LAG..dest::MULTICAST => format!("lag-group{}", to - dest::LAG),
+        _ => format!("dest{to}"),
+    }
+}
+
 /// An FDB entry by the keys of `bridge -j fdb show`.
 pub fn fdb(switch: &Switch, entry: &FdbEntry) -> FdbInfo {
     let registry = &switch.model().registry;
@@ -305,7 +314,7 @@ pub fn fdb(switch: &Switch, entry: &FdbEntry) -> FdbInfo {
         mac: entry.key.mac.to_string(),
         ifname: entry
             .dev
-            .map_or_else(|| format!("dest{}", entry.data.dest), |d| registry.name(d)),
+            .map_or_else(|| nameless(entry.data.dest.into()), |d| registry.name(d)),
         master: entry.master.map(|m| registry.name(m)),
         flags,
         state: state.into(),

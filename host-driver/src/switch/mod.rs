@@ -37,6 +37,18 @@ pub(crate) struct Card {
     mirror: BTreeMap<FdbKey, FdbData>,
 }
 
+impl Card {
+    /// A card as after a reset.
+    fn new(device: Device, host: HostPort) -> Self {
+        Self {
+            applied: Plan::reset(device.caps()),
+            device,
+            host,
+            mirror: BTreeMap::new(),
+        }
+    }
+}
+
 /// Devices, masters and the card under them.
 pub struct Switch {
     model: Model,
@@ -54,19 +66,50 @@ impl Switch {
         host_config: HostConfig,
         base: MacAddr,
     ) -> Result<Self, NetError> {
+        let (mut switch, device) = Self::probe(transport, host_config, base)?;
+        switch.set_up(device)?;
+        Ok(switch)
+    }
+
+    /// A switch over a card that is left as it stands, to look at: rings run, nothing is reset or configured. Before anything is changed,
+    /// [`Switch::restart`] must be called.
+    pub fn observe(
+        transport: Box<dyn PciTransport>,
+        host_config: HostConfig,
+        base: MacAddr,
+    ) -> Result<Self, NetError> {
+        let (mut switch, mut device) = Self::probe(transport, host_config, base)?;
+        let host = device.start_host(&switch.host_config)?;
+        switch.card = Some(Card::new(device, host));
+        switch.read_links()?;
+        Ok(switch)
+    }
+
+    /// Resets an observed card and sets it up from the model.
+    pub fn restart(&mut self) -> Result<(), NetError> {
+        self.with_card(|card| card.host.stop(card.device.mmio()))?;
+        match self.card.take() {
+            Some(card) => self.set_up(card.device),
+            None => self.with_card(|_| Ok(())),
+        }
+    }
+
+    fn probe(
+        transport: Box<dyn PciTransport>,
+        host_config: HostConfig,
+        base: MacAddr,
+    ) -> Result<(Self, Device), NetError> {
         let name = transport.describe();
         let device = Device::probe(transport)?;
-        let model = Model::new(device.caps(), base)?;
-        let mut switch = Self {
-            model,
+        let switch = Self {
+            model: Model::new(device.caps(), base)?,
             card: None,
             gone: String::new(),
             name,
             host_config,
             notices: Vec::new(),
         };
-        switch.set_up(device)?;
-        Ok(switch)
+        Ok((switch, device))
     }
 
     /// Takes a card that came back into use: it is reset and set up as configured.
@@ -90,13 +133,7 @@ impl Switch {
         device.fdb().randomise_keys(&mut rand::rng())?;
         device.fdb().set_events(true, true, true)?;
         let host = device.start_host(&self.host_config)?;
-        let applied = Plan::reset(device.caps());
-        self.card = Some(Card {
-            device,
-            host,
-            applied,
-            mirror: BTreeMap::new(),
-        });
+        self.card = Some(Card::new(device, host));
         self.gone.clear();
         let result = self.read_links().and_then(|()| self.apply());
         if let Err(error) = &result {

@@ -5,6 +5,7 @@ mod control;
 mod daemon;
 mod fake;
 mod harness;
+mod local;
 mod loops;
 mod rings;
 mod switch;
