@@ -6,6 +6,10 @@ use crate::{buffer, control, forward, host, lag, mac, parser, pcie, stats};
 
 /// Names of all blocks.
 pub const NAMES: &[&str] = &[
+    "board_mdio",
+    "board_regs",
+    "board_serial",
+    "board_soc",
     "cpu",
     "fdb",
     "forward",
@@ -16,6 +20,7 @@ pub const NAMES: &[&str] = &[
     "parser",
     "pcie_endpoint_core",
     "port_regs",
+    "register_arbiter",
     "reserved_regs",
     "stats",
     "switch_buffer",
@@ -24,6 +29,10 @@ pub const NAMES: &[&str] = &[
 /// The block of that name, if there is one.
 pub fn build(name: &str, p: &Params) -> Option<Module> {
     Some(match name {
+        "board_mdio" => crate::board::mdio(p.ports),
+        "board_regs" => crate::board::board_regs(p, 0),
+        "board_serial" => crate::board::serial(),
+        "board_soc" => crate::board::soc(&[]).ok()?,
         "cpu" => crate::cpu::rv32i(),
         "fdb" => crate::fdb::fdb(p),
         "forward" => forward::forward(p),
@@ -34,6 +43,7 @@ pub fn build(name: &str, p: &Params) -> Option<Module> {
         "pcie_endpoint_core" => pcie::pcie_endpoint_core(p),
         "port_regs" => control::port(p),
         "reserved_regs" => control::reserved(),
+        "register_arbiter" => crate::board::arbiter(),
         "mac" => mac::mac(p),
         "stats" => stats::stats(p, &stats::counters(p)),
         "switch_buffer" => buffer::switch_buffer(p),

@@ -5,6 +5,7 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 pub mod blocks;
+pub mod board;
 pub mod buffer;
 pub mod cdc;
 pub mod control;

@@ -1,5 +1,6 @@
 //! The pages of BAR0, one file for each group of blocks.
 
+mod page_board;
 mod page_fdb;
 mod page_global;
 mod page_host;
@@ -8,6 +9,7 @@ mod page_port;
 mod page_queue;
 mod page_stats;
 
+pub use page_board::board;
 pub use page_fdb::fdb;
 pub use page_global::global;
 pub use page_host::{event, host, msix};
@@ -29,6 +31,7 @@ pub const PAGES: &[Page] = &[
     stats::PAGE,
     host::PAGE,
     event::PAGE,
+    board::PAGE,
 ];
 
 /// Bytes of BAR0.

@@ -1,0 +1,19 @@
+//! What a board has besides the card: PHY management, a serial port, LEDs, resets and the watchdog of its processor.
+//!
+//! - [`board_regs()`]: page `board` of the register map, with the following two inside.
+//! - [`soc()`]: the processor with its memory, a master on the register bus.
+//! - [`arbiter()`]: processor and host on one register bus.
+//! - [`mdio()`]: MDIO master, IEEE 802.3 clause 22.
+//! - [`serial()`]: the serial port.
+
+mod arbiter;
+mod mdio;
+mod page;
+mod serial;
+mod soc;
+
+pub use arbiter::{HOLE, WORST, arbiter};
+pub use mdio::{DIVIDER, PERIODS, mdio};
+pub use page::{CLOCK_HZ, RESET_CYCLES, RESET_TICKS, board_regs};
+pub use serial::{DEPTH, DIVISOR, LEAST_DIVISOR, serial};
+pub use soc::{ImageTooLarge, RAM_BYTES, REGISTERS, TIMEOUT, soc};

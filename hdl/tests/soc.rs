@@ -1,0 +1,354 @@
+//! The processor in its memory: programs assembled here run in it and use registers over the bus.
+#[path = "common/seed.rs"]
+mod seed;
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use smartnic_hdl::board::{ImageTooLarge, RAM_BYTES, REGISTERS, TIMEOUT, soc};
+use smartnic_hdl::cpu::cause;
+use smartnic_hdl::rtl::design;
+use smartnic_verilated::{Model, Options};
+use std::collections::HashMap;
+
+/// Instructions of RV32I.
+mod asm {
+    pub fn lui(rd: u32, upper: u32) -> u32 {
+        upper << 12 | rd << 7 | 0x37
+    }
+    fn i(op: u32, f3: u32, rd: u32, rs1: u32, imm: i32) -> u32 {
+        (imm as u32) << 20 | rs1 << 15 | f3 << 12 | rd << 7 | op
+    }
+    pub fn addi(rd: u32, rs1: u32, imm: i32) -> u32 {
+        i(0x13, 0, rd, rs1, imm)
+    }
+    pub fn lw(rd: u32, rs1: u32, imm: i32) -> u32 {
+        i(0x03, 2, rd, rs1, imm)
+    }
+    pub fn lbu(rd: u32, rs1: u32, imm: i32) -> u32 {
+        i(0x03, 4, rd, rs1, imm)
+    }
+    pub fn jalr(rd: u32, rs1: u32, imm: i32) -> u32 {
+        i(0x67, 0, rd, rs1, imm)
+    }
+    fn s(f3: u32, rs2: u32, rs1: u32, imm: i32) -> u32 {
+        let imm = imm as u32;
+        (imm >> 5 & 127) << 25 | rs2 << 20 | rs1 << 15 | f3 << 12 | (imm & 31) << 7 | 0x23
+    }
+    pub fn sw(rs2: u32, rs1: u32, imm: i32) -> u32 {
+        s(2, rs2, rs1, imm)
+    }
+    pub fn sh(rs2: u32, rs1: u32, imm: i32) -> u32 {
+        s(1, rs2, rs1, imm)
+    }
+    pub fn sb(rs2: u32, rs1: u32, imm: i32) -> u32 {
+        s(0, rs2, rs1, imm)
+    }
+    pub fn add(rd: u32, rs1: u32, rs2: u32) -> u32 {
+        rs2 << 20 | rs1 << 15 | rd << 7 | 0x33
+    }
+    /// Back by `-offset` bytes unless equal.
+    pub fn bne(rs1: u32, rs2: u32, offset: i32) -> u32 {
+        let o = offset as u32;
+        (o >> 12 & 1) << 31
+            | (o >> 5 & 63) << 25
+            | rs2 << 20
+            | rs1 << 15
+            | 1 << 12
+            | (o >> 1 & 15) << 8
+            | (o >> 11 & 1) << 7
+            | 0x63
+    }
+    pub const EBREAK: u32 = 0x0010_0073;
+}
+use asm::*;
+
+fn image(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|w| w.to_le_bytes()).collect()
+}
+
+struct Machine {
+    dut: Model,
+    rng: ChaCha8Rng,
+    registers: HashMap<u32, u32>,
+    /// Addresses that nobody answers, and ones that the arbiter calls holes.
+    silent: u32,
+    hole: u32,
+    /// The answer that is due: cycles left, address, write, data.
+    due: Option<(u32, u32, bool, u32)>,
+    accesses: Vec<(bool, u32, u32)>,
+    /// Cycles of an answer.
+    delay: std::ops::RangeInclusive<u32>,
+}
+
+impl Machine {
+    fn new(words: &[u32]) -> Self {
+        let options = Options {
+            lint: true,
+            ..Options::default()
+        };
+        let m = soc(&image(words)).expect("it fits");
+        let mut m = Self {
+            dut: Model::build(&design(&m), &options).expect("builds"),
+            rng: seed::rng(),
+            registers: HashMap::new(),
+            silent: 0xfff0,
+            hole: 0xffe0,
+            due: None,
+            accesses: vec![],
+            delay: 1..=32,
+        };
+        m.dut.poke("reset", 1);
+        m.dut.tick(1);
+        m.dut.poke("reset", 0);
+        m
+    }
+
+    fn cycle(&mut self) {
+        let mut answer = None;
+        if let Some((left, addr, write, data)) = &mut self.due {
+            *left -= 1;
+            if *left == 0 {
+                let error = *addr == self.hole;
+                let got = if *write || error {
+                    0
+                } else {
+                    self.registers.get(addr).copied().unwrap_or(0)
+                };
+                if *write && !error {
+                    self.registers.insert(*addr, *data);
+                }
+                answer = Some((got, error));
+                self.due = None;
+            }
+        }
+        self.dut.poke("reg_ack", answer.is_some().into());
+        self.dut.poke("reg_rdata", answer.map_or(0, |a| a.0).into());
+        self.dut
+            .poke("reg_error", answer.is_some_and(|a| a.1).into());
+        self.dut.tick(1);
+        if self.dut.peek("reg_valid") == 1 {
+            assert!(self.due.is_none(), "one request at a time");
+            let (write, addr) = (
+                self.dut.peek("reg_write") == 1,
+                self.dut.peek("reg_addr") as u32,
+            );
+            let data = self.dut.peek("reg_wdata") as u32;
+            self.accesses
+                .push((write, addr, if write { data } else { 0 }));
+            if addr != self.silent {
+                self.due = Some((self.rng.random_range(self.delay.clone()), addr, write, data));
+            }
+        }
+    }
+
+    /// Runs until the processor stops; gives cause, place and cycles.
+    fn run(&mut self, most: u64) -> (u64, u64, u64) {
+        for n in 0..most {
+            if self.dut.peek("trap") == 1 {
+                return (self.dut.peek("trap_cause"), self.dut.peek("trap_pc"), n);
+            }
+            self.cycle();
+        }
+        panic!("it does not stop: at {:#x}", self.dut.peek("retired_pc"));
+    }
+
+    fn restart(&mut self) {
+        self.dut.poke("cpu_reset", 1);
+        for _ in 0..self.rng.random_range(1..20) {
+            self.cycle();
+        }
+        self.dut.poke("cpu_reset", 0);
+        self.cycle();
+        self.cycle();
+    }
+}
+
+const REGS: u32 = (REGISTERS >> 12) as u32;
+
+#[test]
+fn a_program_uses_ram_and_registers() {
+    // Sums eight registers, doubles each, keeps the sums in RAM by bytes, halves and words, and tells.
+    let program = [
+        lui(1, REGS),   // x1: registers
+        lui(2, 3),      // x2: 0x3000 in RAM
+        addi(3, 0, 8),  // x3: how many
+        addi(4, 0, 0),  // x4: sum
+        lw(5, 1, 0x40), // loop at 0x10
+        add(4, 4, 5),
+        add(5, 5, 5),
+        sw(5, 1, 0x40),
+        sw(4, 2, 0),
+        addi(1, 1, 4),
+        addi(2, 2, 4),
+        addi(3, 3, -1),
+        bne(3, 0, -32),
+        lui(1, REGS),
+        sw(4, 1, 0x100),
+        sb(4, 2, 1), // bytes and halves into the word behind
+        sh(4, 2, 2),
+        lw(6, 2, 0),
+        sw(6, 1, 0x104),
+        lbu(7, 2, 3),
+        sw(7, 1, 0x108),
+        lbu(8, 1, 0x41), // a byte of a register: the whole word is read
+        sw(8, 1, 0x10c),
+        lw(9, 2, -8), // the seventh sum
+        sw(9, 1, 0x110),
+        lw(10, 0, 0x7c), // a word of the image
+        sw(10, 1, 0x114),
+        EBREAK,
+        0,
+        0,
+        0,
+        0xdead_beef,
+    ];
+    let mut m = Machine::new(&program);
+    for round in 0..12 {
+        if round > 0 {
+            m.restart();
+        }
+        m.delay = [1..=1, 1..=32, 32..=32][round % 3].clone();
+        m.accesses.clear();
+        let values: [u32; 8] = m.rng.random();
+        for (i, v) in (0..).zip(values) {
+            m.registers.insert(0x40 + 4 * i, v);
+        }
+        let sums: Vec<u32> = values
+            .iter()
+            .scan(0u32, |s, v| {
+                *s = s.wrapping_add(*v);
+                Some(*s)
+            })
+            .collect();
+        let (cause, pc, _) = m.run(20_000);
+        assert_eq!((cause, pc), (cause::BREAKPOINT, 27 * 4));
+        let sum = sums[7];
+        let word = sum << 16 | (sum & 0xff) << 8;
+        let doubled = values[0].wrapping_mul(2);
+        let want = [
+            sum,
+            word,
+            word >> 24,
+            doubled >> 8 & 0xff,
+            sums[6],
+            0xdead_beef,
+        ];
+        for (i, want) in (0..).zip(want) {
+            assert_eq!(m.registers[&(0x100 + 4 * i)], want, "result {i}");
+        }
+        let mut told = vec![];
+        for (i, v) in (0..).zip(values) {
+            told.push((false, 0x40 + 4 * i, 0));
+            told.push((true, 0x40 + 4 * i, v.wrapping_mul(2)));
+        }
+        assert_eq!(m.accesses[..16], told, "in order, each once");
+        assert_eq!(m.accesses.len(), 16 + 7);
+    }
+}
+
+#[test]
+fn what_does_not_exist_stops_it() {
+    let top = |address: u32| {
+        [
+            lui(1, address.wrapping_add(0x800) >> 12),
+            addi(1, 1, ((address << 20) as i32) >> 20),
+        ]
+    };
+    let load = lw(2, 1, 0);
+    let store = sw(2, 1, 0);
+    let half = sh(2, 1, 0);
+    let go = jalr(0, 1, 0);
+    let regs = REGISTERS as u32;
+    let cases = [
+        (0x4000, load, cause::LOAD_FAULT),
+        (0x4000, store, cause::STORE_FAULT),
+        (regs - 4, load, cause::LOAD_FAULT),
+        (regs + 0x1_0000, store, cause::STORE_FAULT),
+        (0x8000_0000, load, cause::LOAD_FAULT),
+        (regs + 0xfff0, load, cause::LOAD_FAULT),
+        (regs + 0xfff0, store, cause::STORE_FAULT),
+        (regs + 0xffe0, load, cause::LOAD_FAULT),
+        (regs + 0x10, half, cause::STORE_FAULT),
+        (regs + 0x10, go, cause::INSTRUCTION_FAULT),
+        (0x4000, go, cause::INSTRUCTION_FAULT),
+    ];
+    for (address, what, cause) in cases {
+        let [a, b] = top(address);
+        let mut m = Machine::new(&[a, b, what, EBREAK]);
+        let (got, pc, cycles) = m.run(1000);
+        let place = if what == go { address } else { 8 };
+        assert_eq!((got, pc), (cause, u64::from(place)), "{address:#x}");
+        let silent = address == regs + 0xfff0;
+        assert_eq!(cycles > TIMEOUT, silent, "{address:#x}: {cycles} cycles");
+        let asked = address >= regs + 0xffe0 && address < regs + 0x1_0000;
+        assert_eq!(m.accesses.len(), usize::from(asked));
+    }
+}
+
+#[test]
+fn a_restart_at_any_time() {
+    // Counts in RAM and tells.
+    let program = [
+        lui(1, REGS),
+        lw(2, 0, 0x400),
+        addi(2, 2, 1),
+        sw(2, 0, 0x400),
+        sw(2, 1, 0x20),
+        lw(3, 1, 0x20),
+        bne(3, 2, 8),
+        jalr(0, 0, 4),
+        EBREAK,
+    ];
+    let mut m = Machine::new(&program);
+    let mut last = 0;
+    for _ in 0..300 {
+        for _ in 0..m.rng.random_range(30..400) {
+            m.cycle();
+            assert_eq!(
+                m.dut.peek("trap"),
+                0,
+                "it read back another value than it wrote"
+            );
+        }
+        let now = m.registers.get(&0x20).copied().unwrap_or(0);
+        assert!(now >= last, "RAM keeps its contents: {last}, then {now}");
+        last = now;
+        m.restart();
+    }
+    assert!(last > 300, "{last}");
+}
+
+#[test]
+fn cycles_are_as_stated() {
+    let mut m = Machine::new(&[
+        addi(0, 0, 0),
+        addi(0, 0, 0),
+        addi(0, 0, 0),
+        lw(1, 0, 0),
+        addi(0, 0, 0),
+        lui(1, REGS),
+        lw(2, 1, 0),
+        addi(0, 0, 0),
+        EBREAK,
+    ]);
+    m.delay = 1..=1;
+    let mut at = vec![];
+    for n in 0..400u64 {
+        m.cycle();
+        if m.dut.peek("retired") == 1 {
+            at.push(n);
+        }
+    }
+    let took: Vec<u64> = at.windows(2).map(|w| w[1] - w[0]).collect();
+    println!("{took:?}");
+    assert_eq!(took[..6], [9, 9, 13, 9, 9, 16]);
+}
+
+#[test]
+fn an_image_that_is_too_large_is_refused() {
+    let bytes = RAM_BYTES + 1;
+    let error = soc(&vec![0; bytes]).err();
+    assert_eq!(error, Some(ImageTooLarge { bytes }));
+    assert!(ImageTooLarge { bytes }.to_string().contains("16385"));
+    assert!(soc(&vec![1; RAM_BYTES]).is_ok());
+}
