@@ -9,7 +9,7 @@ use smartnic_verilated::{Model, Options};
 
 /// What a register holds, by the request that reads it.
 fn value(write: bool, addr: u32, wdata: u32) -> u32 {
-    (addr * 0x9e37 ^ wdata).wrapping_mul(0x2545_f491) ^ u32::from(write)
+    ((addr * 0x9e37) ^ wdata).wrapping_mul(0x2545_f491) ^ u32::from(write)
 }
 
 #[derive(Default)]
@@ -51,12 +51,12 @@ fn every_request_is_answered_once_and_in_turn() {
             }
         }
         let mut answer = None;
-        if let Some((from, Some(at), i)) = bus {
-            if at == now {
-                let (_, write, addr, wdata) = masters[i].asked.expect("it asked");
-                answer = Some(value(write, addr, wdata));
-                assert!(now - from <= 32);
-            }
+        if let Some((from, Some(at), i)) = bus
+            && at == now
+        {
+            let (_, write, addr, wdata) = masters[i].asked.expect("it asked");
+            answer = Some(value(write, addr, wdata));
+            assert!(now - from <= 32);
         }
         dut.poke("reg_ack", answer.is_some().into());
         dut.poke("reg_rdata", answer.unwrap_or(0).into());
