@@ -30,7 +30,7 @@ use tracing_subscriber::EnvFilter;
 Exit codes: 0 stopped by a signal, 1 the card or the socket could not be opened, 2 wrong arguments."
 )]
 struct Args {
-    /// The card: vfio-user:SOCKET (a simulated card), or vfio:DOMAIN:BUS:DEVICE.FUNCTION (bound to vfio-pci)
+    /// The card: vfio-user:SOCKET (a simulated card), vfio:DOMAIN:BUS:DEVICE.FUNCTION (bound to vfio-pci), or pci-driver:ADDRESS (the same through that crate)
     #[arg(long)]
     device: DeviceSpec,
     /// Path of the control socket
@@ -89,7 +89,7 @@ fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let stop = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let deadline = Instant::now() + Duration::from_secs(args.wait);
     let moderation_count = args.moderation_count.unwrap_or(match args.device {
-        DeviceSpec::Vfio(_) => 8,
+        DeviceSpec::Vfio(_) | DeviceSpec::PciDriver(_) => 8,
         DeviceSpec::VfioUser(_) => 1,
     });
     let spec = args.device;

@@ -12,6 +12,7 @@
 pub mod dma;
 mod fd;
 pub mod in_process;
+pub mod pci_driver;
 pub mod spec;
 pub mod vfio;
 pub mod vfio_user;

@@ -13,6 +13,8 @@ pub enum DeviceSpec {
     VfioUser(PathBuf),
     /// A function bound to vfio-pci, by domain:bus:device.function.
     Vfio(String),
+    /// The same, through the crate `pci-driver`.
+    PciDriver(String),
 }
 
 impl DeviceSpec {
@@ -21,6 +23,7 @@ impl DeviceSpec {
         Ok(match self {
             DeviceSpec::VfioUser(path) => Box::new(vfio_user::VfioUser::connect(path)?),
             DeviceSpec::Vfio(address) => Box::new(vfio::Vfio::open(address)?),
+            DeviceSpec::PciDriver(address) => Box::new(vfio::Vfio::open_pci_driver(address)?),
         })
     }
 }
@@ -30,6 +33,7 @@ impl fmt::Display for DeviceSpec {
         match self {
             DeviceSpec::VfioUser(path) => write!(f, "vfio-user:{}", path.display()),
             DeviceSpec::Vfio(address) => write!(f, "vfio:{address}"),
+            DeviceSpec::PciDriver(address) => write!(f, "pci-driver:{address}"),
         }
     }
 }
@@ -40,8 +44,9 @@ impl FromStr for DeviceSpec {
         match text.split_once(':') {
             Some(("vfio-user", path)) if !path.is_empty() => Ok(DeviceSpec::VfioUser(path.into())),
             Some(("vfio", address)) => parse_address(address).map(DeviceSpec::Vfio),
+            Some(("pci-driver", address)) => parse_address(address).map(DeviceSpec::PciDriver),
             _ => Err(format!(
-                "\"{text}\" names no device: use vfio-user:SOCKET or vfio:DOMAIN:BUS:DEVICE.FUNCTION"
+                "\"{text}\" names no device: use vfio-user:SOCKET, vfio:DOMAIN:BUS:DEVICE.FUNCTION or pci-driver:DOMAIN:BUS:DEVICE.FUNCTION"
             )),
         }
     }
@@ -76,11 +81,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_function_that_is_not_there_is_named() {
+        for text in ["vfio:ff:1f.7", "pci-driver:ff:1f.7"] {
+            let spec: DeviceSpec = text.parse().unwrap();
+            let error = spec.open().err().unwrap().to_string();
+            assert!(
+                error.contains("ff:1f.7") && error.contains("lspci"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
     fn names_are_parsed_and_shown() {
         for (text, shown) in [
             ("vfio-user:/run/x.sock", "vfio-user:/run/x.sock"),
             ("vfio:1:00.0", "vfio:0000:01:00.0"),
             ("vfio:0002:aB:1f.7", "vfio:0002:ab:1f.7"),
+            ("pci-driver:1:00.0", "pci-driver:0000:01:00.0"),
         ] {
             assert_eq!(text.parse::<DeviceSpec>().unwrap().to_string(), shown);
         }

@@ -13,10 +13,11 @@ use vmm_sys_util::eventfd::EventFd;
 
 use super::dma::{DmaBuffer, DmaMemory, IovaSpace};
 use super::in_process::check_range;
+use super::pci_driver::PciDriver;
 use super::{PciError, PciTransport, Vector, new_vectors};
 
 /// Region of the configuration space (VFIO_PCI_CONFIG_REGION_INDEX).
-const REGION_CONFIG: u32 = 7;
+pub(super) const REGION_CONFIG: u32 = 7;
 /// Interrupt index of MSI-X (VFIO_PCI_MSIX_IRQ_INDEX).
 const IRQ_MSIX: u32 = 2;
 
@@ -107,28 +108,48 @@ impl Vfio<Ioctls> {
     /// Opens the function at `address` (0000:01:00.0), which must be bound to vfio-pci.
     pub fn open(address: &str) -> Result<Self, PciError> {
         let name = format!("vfio:{address}");
-        let fail = |reason: String| PciError::Open {
-            device: name.clone(),
-            reason,
-        };
-        let path: PathBuf = Path::new("/sys/bus/pci/devices").join(address);
-        if !path.exists() {
-            return Err(fail("there is no such PCI function; see lspci -D".into()));
-        }
-        let driver = path.join("driver").read_link().ok();
-        if driver
-            .as_deref()
-            .and_then(Path::file_name)
-            .is_none_or(|d| d != "vfio-pci")
-        {
-            return Err(fail("it is not bound to vfio-pci; bind it with: driverctl set-override ADDRESS vfio-pci".into()));
-        }
+        let path = bound(&name, address)?;
+        let fail = |error: String| refused(&name, error);
         let container = VfioContainer::new(None).map_err(|e| fail(e.to_string()))?;
         let container = Arc::new(container);
         let device =
             VfioDevice::new(&path, container.clone(), false).map_err(|e| fail(e.to_string()))?;
         Ok(Self::new(&name, Ioctls { container, device }))
     }
+}
+
+impl Vfio<PciDriver> {
+    /// The same through the crate `pci-driver`.
+    pub fn open_pci_driver(address: &str) -> Result<Self, PciError> {
+        let name = format!("pci-driver:{address}");
+        let path = bound(&name, address)?;
+        let kernel = PciDriver::open(&path).map_err(|e| refused(&name, e.to_string()))?;
+        Ok(Self::new(&name, kernel))
+    }
+}
+
+fn refused(name: &str, reason: String) -> PciError {
+    PciError::Open {
+        device: name.into(),
+        reason,
+    }
+}
+
+/// The folder in sysfs of the function at `address`, which must be bound to vfio-pci.
+fn bound(name: &str, address: &str) -> Result<PathBuf, PciError> {
+    let path: PathBuf = Path::new("/sys/bus/pci/devices").join(address);
+    if !path.exists() {
+        let reason = "there is no such PCI function; see lspci -D";
+        return Err(refused(name, reason.into()));
+    }
+    let driver = path.join("driver").read_link().ok();
+    let driver = driver.as_deref().and_then(Path::file_name);
+    if driver.is_none_or(|d| d != "vfio-pci") {
+        let reason =
+            "it is not bound to vfio-pci; bind it with: driverctl set-override ADDRESS vfio-pci";
+        return Err(refused(name, reason.into()));
+    }
+    Ok(path)
 }
 
 impl<K: Kernel> Vfio<K> {
