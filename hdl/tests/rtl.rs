@@ -99,6 +99,19 @@ fn operators_mean_what_they_say() {
             ((a != 0) as u64) << 2 | ((b == 255) as u64) << 1 | ((a ^ b).count_ones() as u64 & 1)
         }),
     );
+    // Against constants, with every way in which their ones and zeros can lie.
+    for n in [
+        0, 1, 2, 3, 5, 8, 0x2c, 0x70, 0x7f, 0x80, 0x93, 0xc0, 0xfe, 0xff,
+    ] {
+        out(
+            &format!("order_{n}"),
+            cat(&[a.lt(n), a.le(n), a.gt(n), a.ge(n)]),
+            Box::new(move |a, _, _| {
+                let bits = [a < n, a <= n, a > n, a >= n];
+                bits.iter().fold(0, |v, b| v << 1 | *b as u64)
+            }),
+        );
+    }
     out("decode", c.decode(8), Box::new(|_, _, c| 1 << c));
     out(
         "pick",

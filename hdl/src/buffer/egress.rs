@@ -63,17 +63,15 @@ pub(crate) fn egress(params: &Params) -> Module {
     // Stage B: where to read.
     let of = |flags: &E| (flags & &hot).any();
     let into = m.named("into", (&load_hot & &put).any());
-    let loaded = cat(&[load_tail, load_last, load_frame]);
-    let words = [0, 1].map(|k| {
-        let i = m.inst(&format!("slot{k}"), &ram::lut(loaded.width(), s as u64));
-        i.drive("we", &load & into.eq(k as u64))
-            .drive("waddr", &load_dest)
-            .drive("wdata", &loaded)
-            .drive("raddr", &dest);
-        i.port("rdata")
-    });
     let second = m.named("second", of(&turn));
-    let word = m.named("word", mux(&second, &words[1], &words[0]));
+    let loaded = cat(&[load_tail, load_last, load_frame]);
+    let slots_ram = m.inst("slots", &ram::lut(loaded.width(), 2 << sb));
+    slots_ram
+        .drive("we", &load)
+        .drive("waddr", cat(&[into, load_dest]))
+        .drive("wdata", &loaded)
+        .drive("raddr", cat(&[second, dest.clone()]));
+    let word = m.named("word", slots_ram.port("rdata"));
     let (frame, last_beat) = (word.slice(0, c + 16), word.slice(c + 16, nb));
     let tail = word.slice(c + 16 + nb, lb);
     let progress = m.inst("progress", &ram::lut(c + nb, s as u64));

@@ -24,8 +24,8 @@
 //!
 //! Rates: one beat in and one out in every cycle (two sources or more); 1.000 of both measured at 2, 4 and 8 ports.
 //!
-//! Cost (2 ports, 512 cells, yosys with abc9): 2,764 LUT4, 438 CCU2C, 2,318 registers, 136 16x4 LUT RAMs (in all 4,806 TRELLIS_COMB), 26
-//! DP16KD (16 of them data). Fmax 147 MHz (ECP5 -8, nextpnr, out of context, one seed). Test: `tests/buffer`.
+//! Cost (2 ports, 512 cells, as `bench resources` counts, before the readers' two slots became one LUT RAM): 3,343 LUT4 with 269 carry cells and
+//! 136 LUT RAMs of 16 x 4 in it, 1,510 registers, 26 DP16KD (16 of them data); 158 and 164 MHz (ECP5 -8, seeds 1 and 2). Test: `tests/buffer`.
 
 mod egress;
 mod fifo;

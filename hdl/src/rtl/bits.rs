@@ -1,8 +1,33 @@
 //! Bits, slices, words and extensions of expressions.
 
-use super::expr::{E, Node, cat};
+use super::expr::{E, Node, cat, lit};
 
 impl E {
+    /// Whether the value is `n` or more (`None`: more than any). From the lowest bit up: where `n` has ones, all of them and what lies
+    /// below must do; where it has zeros, any one or what lies below.
+    pub(super) fn at_least(&self, n: Option<u64>) -> E {
+        let Some(n) = n.filter(|n| self.width >= 64 || n >> self.width == 0) else {
+            return lit(1, 0);
+        };
+        let mut below: Option<E> = None; // always so
+        let mut bit = n.trailing_zeros().min(self.width);
+        while bit < self.width {
+            let rest = n >> bit;
+            let left = self.width - bit;
+            if rest & 1 == 1 {
+                let run = rest.trailing_ones().min(left);
+                let ones = self.slice(bit, run).all();
+                below = Some(below.map_or(ones.clone(), |b| ones & b));
+                bit += run;
+            } else {
+                let run = rest.trailing_zeros().min(left);
+                let ones = self.slice(bit, run).any();
+                below = Some(below.map_or(ones.clone(), |b| ones | b));
+                bit += run;
+            }
+        }
+        below.unwrap_or(lit(1, 1))
+    }
     /// Bits `lsb .. lsb + width`.
     pub fn slice(&self, lsb: u32, width: u32) -> E {
         assert!(

@@ -223,21 +223,37 @@ impl E {
     pub fn ne(&self, rhs: impl Operand) -> E {
         self.bin(BinOp::Ne, rhs)
     }
+    /// An order; against a constant in plain logic, since synthesis would take a carry chain, which has no constant side.
+    fn order(&self, op: BinOp, rhs: impl Operand) -> E {
+        let rhs = rhs.operand(self.width);
+        match &*rhs.node {
+            Node::Lit(words) if words.len() == 1 && rhs.width == self.width => {
+                let (n, next) = (words[0], words[0].checked_add(1));
+                match op {
+                    BinOp::Ge => self.at_least(Some(n)),
+                    BinOp::Lt => !self.at_least(Some(n)),
+                    BinOp::Gt => self.at_least(next),
+                    _ => !self.at_least(next),
+                }
+            }
+            _ => self.bin(op, rhs),
+        }
+    }
     /// Unsigned less than.
     pub fn lt(&self, rhs: impl Operand) -> E {
-        self.bin(BinOp::Lt, rhs)
+        self.order(BinOp::Lt, rhs)
     }
     /// Unsigned less than or equal.
     pub fn le(&self, rhs: impl Operand) -> E {
-        self.bin(BinOp::Le, rhs)
+        self.order(BinOp::Le, rhs)
     }
     /// Unsigned greater than.
     pub fn gt(&self, rhs: impl Operand) -> E {
-        self.bin(BinOp::Gt, rhs)
+        self.order(BinOp::Gt, rhs)
     }
     /// Unsigned greater than or equal.
     pub fn ge(&self, rhs: impl Operand) -> E {
-        self.bin(BinOp::Ge, rhs)
+        self.order(BinOp::Ge, rhs)
     }
     /// Product, wrapping to the operands' width.
     pub fn mul(&self, rhs: impl Operand) -> E {
