@@ -14,7 +14,7 @@ use super::{Master, View, options};
 use crate::device::MacAddr;
 use crate::device::fdb::{FdbData, FdbKey, age_period};
 use crate::netdev::{Frame, IfIndex, NetError, RxVerdict};
-use crate::switch::plan::Plan;
+use crate::switch::plan::{Plan, PortSet};
 
 /// Port states, as Linux numbers and names them.
 pub const STATES: [&str; 5] = [
@@ -280,19 +280,21 @@ impl Master for Bridge {
         let up = view.device(self.ifindex).is_some_and(|d| d.up);
         plan.age_period = age_period(self.ageing_time * 10);
         let port_up = |port: u32| view.registry.port(port).is_some_and(|d| d.up);
-        let mut mask = 0;
+        let mut reach = PortSet::ZERO;
         for member in self
             .ports
             .iter()
             .filter(|m| up && view.device(m.ifindex).is_some_and(|d| d.up))
         {
-            mask |= view
-                .ports(member.ifindex)
-                .into_iter()
-                .filter(|p| port_up(*p))
-                .fold(0, |mask, p| mask | 1 << p);
+            for port in view.ports(member.ifindex) {
+                if port_up(port) {
+                    reach.set(port as usize, true);
+                }
+            }
         }
         let host = view.caps.host();
+        let mut with_host = reach;
+        with_host.set(host as usize, true);
         for member in &self.ports {
             let Some(destination) = view.destination(member.ifindex) else {
                 continue;
@@ -320,7 +322,7 @@ impl Master for Bridge {
                 config.flood_bc = member.bcast_flood;
                 config.hairpin = member.hairpin;
                 config.isolated = member.isolated;
-                plan.masks[port as usize] = mask | 1 << host;
+                plan.masks[port as usize] = with_host;
             }
         }
         // Frames from the host have one FID: those of the first bridge that is up go through the switch, the others'
@@ -329,7 +331,7 @@ impl Master for Bridge {
             plan.host_fid = Some(self.fid);
             let config = &mut plan.ports[host as usize];
             config.fid = self.fid;
-            plan.masks[host as usize] = mask;
+            plan.masks[host as usize] = reach;
         }
         if up {
             let config = &mut plan.ports[host as usize];

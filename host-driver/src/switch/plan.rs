@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bitvec::prelude::*;
 use smartnic_regs::values::{action, state};
 
 use crate::device::fdb::{FdbData, FdbKey, FlushFilter};
@@ -14,13 +15,16 @@ use crate::device::lag::GroupConfig;
 use crate::device::port::{MacConfig, PortConfig};
 use crate::device::{Caps, Device, DeviceError};
 
+/// A set of destinations by number, the host after the last port, as a register holds it.
+pub type PortSet = BitArr!(for 32, in u32, Lsb0);
+
 /// Configuration of a card.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Per source: ports, then the host.
     pub ports: Vec<PortConfig>,
-    /// Forward masks, likewise.
-    pub masks: Vec<u32>,
+    /// Where each may send to, likewise.
+    pub masks: Vec<PortSet>,
     /// MACs; `None`: not written yet.
     pub macs: Vec<Option<MacConfig>>,
     /// LAG groups.
@@ -49,7 +53,7 @@ impl Plan {
         let sources = caps.ports as usize + 1;
         Self {
             ports: vec![PortConfig::default(); sources],
-            masks: vec![0; sources],
+            masks: vec![PortSet::ZERO; sources],
             macs: vec![None; caps.ports as usize],
             groups: vec![GroupConfig::default(); caps.lag_groups as usize],
             buckets: vec![vec![None; BUCKETS]; caps.lag_groups as usize],
@@ -85,7 +89,8 @@ impl Plan {
         self.apply_groups(wanted, device)?;
         for i in 0..self.ports.len() {
             if self.masks[i] != wanted.masks[i] {
-                device.ports().set_forward_mask(i as u32, wanted.masks[i])?;
+                let mask = wanted.masks[i].load_le();
+                device.ports().set_forward_mask(i as u32, mask)?;
                 self.masks[i] = wanted.masks[i];
             }
         }
