@@ -77,7 +77,10 @@ fn receive(ports: u32) {
         h.clear();
     }
     assert_eq!(h.get(host::NO_BUFFER, 0), 0);
-    assert_eq!(h.get(host::STATUS, 0), (r.seen & 0xffff) << 16);
+    assert_eq!(
+        h.get(host::STATUS, 0),
+        host::STATUS::HEAD.put(r.seen) | host::STATUS::BUSY.put(1)
+    );
     assert_eq!(h.get(host::DMA_STATUS, 0), 0);
 }
 
@@ -235,5 +238,89 @@ fn transmits() {
             h.clear();
         }
         assert_eq!(h.get(host::DMA_STATUS, 0), 0);
+    }
+}
+
+/// Frames go to the ring of their source, traps to theirs; what has no running ring goes to ring 0, and is dropped where that does not run.
+#[test]
+fn steering() {
+    use host::STEERING::{SOURCE, TRAP_RING, TRAPS};
+    use smartnic_regs::values::reason;
+    for ports in [4, 8] {
+        let mut h = Host::new(ports);
+        assert_eq!(h.get(host::STEERING, 0), 0, "ring 0 takes all");
+        let mut rings: Vec<Option<Ring>> = vec![None; 4];
+        let mut missed = [0u32; 4];
+        for round in 0..12 {
+            // Some rings run.
+            for i in 0..4u32 {
+                if h.rc.rng.random_range(0..3) == 0 {
+                    h.set(host::CONTROL, i, 0);
+                    h.settle();
+                    rings[i as usize] = None;
+                } else if rings[i as usize].is_none() {
+                    rings[i as usize] = Some(h.ring(i, 6));
+                }
+            }
+            let source: u32 = h.rc.rng.random();
+            let trap = (h.rc.rng.random_range(0..4), h.rc.rng.random_range(0..2));
+            let value = SOURCE.put(source) | TRAP_RING.put(trap.0) | TRAPS.put(trap.1);
+            h.set(host::STEERING, 0, value);
+            assert_eq!(h.get(host::STEERING, 0), value);
+            let mut expect: Vec<Vec<Out>> = vec![vec![]; 4];
+            for i in 0..4 {
+                if let Some(mut r) = rings[i].take() {
+                    for k in 0..24 {
+                        let addr = 0x2_0000_0000 + ((i as u64) << 24) + 4096 * k;
+                        h.submit(&mut r, addr, 2000, k as u32);
+                    }
+                    h.ring_tail(&r);
+                    rings[i] = Some(r);
+                }
+            }
+            h.settle();
+            for _ in 0..24 {
+                let n = h.rc.rng.random_range(14..400);
+                let why = [reason::LOCAL, reason::FLOOD, reason::RESERVED + 3];
+                let why = why[h.rc.rng.random_range(0..3)];
+                let mut f = h.out_frame(n);
+                f.set_meta("reason", why);
+                let wanted = if trap.1 == 1 && why >= reason::RESERVED {
+                    trap.0
+                } else {
+                    source >> (2 * f.source) & 3
+                };
+                let ring = if rings[wanted as usize].is_some() {
+                    wanted
+                } else {
+                    0
+                } as usize;
+                if rings[ring].is_some() {
+                    expect[ring].push(f.clone());
+                } else {
+                    missed[0] += 1;
+                }
+                h.out.push_back(f);
+            }
+            h.settle();
+            for (i, list) in expect.iter().enumerate() {
+                if let Some(mut r) = rings[i].take() {
+                    for f in list {
+                        let e = h.completion(&mut r).expect("a frame");
+                        h.check_received(&e, f, e[0], c::OK, f.data.len());
+                        let addr = 0x2_0000_0000 + ((i as u64) << 24) + 4096 * e[0] as u64;
+                        assert!(h.rc.load(addr, f.data.len()) == f.data, "round {round}");
+                    }
+                    assert_eq!(h.completion(&mut r), None, "ring {i}");
+                    // Anew, with all submissions.
+                    h.set(host::CONTROL, i as u32, 0);
+                    h.settle();
+                    rings[i] = Some(h.ring(i as u32, 6));
+                }
+                assert_eq!(h.get(host::NO_BUFFER, i as u32), missed[i], "round {round}");
+            }
+            h.clear();
+        }
+        assert!(missed[0] > 0, "some frame had no ring");
     }
 }

@@ -182,7 +182,7 @@ fn function_level_reset() {
         }
         h.ring_tail(&t);
         h.ring_tail(&r);
-        for _ in 0..h.rc.rng.random_range(100..5000) {
+        for _ in 0..h.rc.rng.random_range(500..5000) {
             h.step();
         }
         h.flr = true;
@@ -226,4 +226,68 @@ fn function_level_reset() {
         }
         h.settle();
     }
+}
+
+/// A ring that is disabled in mid-traffic: once BUSY is clear nothing of it is read or written any more, whatever the link does; then it starts anew.
+#[test]
+fn rings_stop() {
+    let mut h = Host::new(2);
+    let busy = |h: &mut Host, i: u32| host::STATUS::BUSY.get(h.get(host::STATUS, i));
+    let mut waited = 0;
+    for round in 0..60u64 {
+        let (rx, tx) = ((round % 4) as u32, 4 + (round / 4 % 4) as u32);
+        h.set(host::STEERING, 0, host::STEERING::SOURCE.put(rx * 0x5555));
+        let (mut r, mut t) = (h.ring(rx, 5), h.ring(tx, 5));
+        // Memory of its own for each life, by whose address it is known.
+        let base = (0x40 + round) << 32;
+        for i in 0..20 {
+            h.submit(&mut r, base + 4096 * i, 2000, i as u32);
+            let n = h.rc.rng.random_range(60..1500);
+            h.submit(
+                &mut t,
+                base + 0x100_0000 + 4096 * i,
+                Host::word2(n, None, false),
+                0,
+            );
+            let f = h.out_frame(n as usize);
+            h.out.push_back(f);
+        }
+        h.ring_tail(&r);
+        h.ring_tail(&t);
+        h.rc.ready = [5, 30, 70, 100][round as usize % 4];
+        for _ in 0..h.rc.rng.random_range(800..6000) {
+            h.step();
+        }
+        assert_eq!((busy(&mut h, rx), busy(&mut h, tx)), (1, 1), "they run");
+        h.set(host::CONTROL, rx, 0);
+        h.set(host::CONTROL, tx, 0);
+        let mut polls = 0;
+        while busy(&mut h, rx) + busy(&mut h, tx) > 0 {
+            polls += 1;
+            assert!(polls < 2000, "the rings do not stop");
+        }
+        waited += u32::from(polls > 0);
+        // All that was written has arrived; nothing comes after, and nothing is read.
+        h.rc.writes.clear();
+        h.rc.reads_at.clear();
+        (0..3000).for_each(|_| h.step());
+        let ours = |a: u64| {
+            let ring = |r: &host_bench::Ring| {
+                (r.sq..r.sq + (16 << 5)).contains(&a)
+                    || (r.cq..r.cq + (32 << 5)).contains(&a)
+                    || a == r.head
+            };
+            a >> 32 == base >> 32 || ring(&r) || ring(&t)
+        };
+        let late: Vec<_> = h.rc.writes.iter().filter(|w| ours(w.addr)).collect();
+        assert!(late.is_empty(), "round {round}: {late:x?}");
+        let late: Vec<_> = h.rc.reads_at.iter().filter(|a| ours(**a)).collect();
+        assert!(late.is_empty(), "round {round}: read {late:x?}");
+        h.rc.ready = 70;
+        h.out.retain(|_| false);
+        h.switch_reset();
+        h.settle();
+        h.clear();
+    }
+    assert!(waited > 10, "{waited} rounds had something under way");
 }

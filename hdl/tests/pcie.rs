@@ -333,6 +333,15 @@ fn msix() {
     assert!(raised(&mut b).is_empty());
     b.m.poke("cfg_msix_mask", 0);
     assert_eq!(raised(&mut b), [3, 9, 15]);
+    // No register access waits for the packet of a vector that is masked.
+    b.m.poke("cfg_msix_mask", 1);
+    for _ in 0..150 {
+        b.interrupt(4);
+        (0..b.rc.rng.random_range(0..40)).for_each(|_| b.step());
+        assert_eq!(b.read(0, 0x40, 1).status, 0);
+    }
+    b.m.poke("cfg_msix_mask", 0);
+    assert_eq!(raised(&mut b), [4]);
     // Self test.
     b.m.poke("vector_test", 0x8001);
     b.step();

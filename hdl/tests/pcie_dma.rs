@@ -48,6 +48,7 @@ fn dma_moves_every_byte() {
         for (c, answers) in expect.iter_mut().enumerate() {
             for _ in 0..12 {
                 let (addr, len) = (b.address(), b.length());
+                let (addr, len) = Bench::readable(c, addr, len);
                 let fresh = b.bytes(len);
                 if c == 0 && len < 100 {
                     b.rc.store(addr, &fresh);
@@ -110,6 +111,7 @@ fn read_faults() {
                 };
                 let addr = 0x100_0000_0000 | b.address() & 0xffff_ffff | kind;
                 let len = b.rc.rng.random_range(1..1500usize);
+                let (addr, len) = Bench::readable(c, addr, len);
                 let data = b.bytes(len);
                 b.rc.store(addr, &data);
                 b.rd[c].push_back((addr, len as u32));
@@ -140,7 +142,9 @@ fn read_faults() {
                 }
             }
             let errors = got.iter().filter(|a| a.err).count() as u64;
-            assert!(b.events[0] - before[0] >= errors, "every error is an event");
+            // Timeouts of several pieces come with one tick.
+            let least = errors.saturating_sub(timeouts).max(errors.min(1));
+            assert!(b.events[0] - before[0] >= least, "every error is an event");
         }
         assert!(b.events[3] - before[3] >= timeouts.min(1));
         assert_eq!(
@@ -201,6 +205,7 @@ fn reset_in_mid_transfer() {
         for c in 0..2 {
             for _ in 0..4 {
                 let (addr, len) = (b.address(), b.length());
+                let (addr, len) = Bench::readable(c, addr, len);
                 b.rd[c].push_back((addr, len as u32));
             }
         }
@@ -231,16 +236,16 @@ fn reset_in_mid_transfer() {
         let data = b.bytes(500);
         b.rc.store(0x7000_0123, &data);
         b.transfer(0x7100_0321, &data);
-        b.rd[0].push_back((0x7000_0123, 500));
-        b.rd[1].push_back((0x7000_0123, 500));
+        let mut expect = vec![];
+        for c in 0..2 {
+            let (addr, len) = Bench::readable(c, 0x7000_0123, 500);
+            b.rd[c].push_back((addr, len as u32));
+            expect.push(b.rc.load(addr, len));
+        }
         b.settle();
         assert_eq!(b.rc.load(0x7100_0321, 500), data, "round {round}");
-        for c in 0..2 {
-            let expect = Answer {
-                data: data.clone(),
-                err: false,
-            };
-            assert_eq!(b.answers[c], [expect], "round {round}");
+        for (c, data) in expect.into_iter().enumerate() {
+            assert_eq!(b.answers[c], [Answer { data, err: false }], "round {round}");
         }
         assert_eq!(
             b.rc.completions.remove(&3).expect("registers live on").data,

@@ -16,7 +16,7 @@ pub(crate) const FIELDS: &[(&str, u32)] = &[
     ("irq", 1),
 ];
 
-/// Three writers `w0_*` (highest) to `w2_*` onto `wr_*`.
+/// Three writers `w0_*` (highest) to `w2_*` onto `wr_*`. `drained`: nothing is here that a writer gave.
 pub fn channel() -> Module {
     let m = Module::new("host_channel");
     m.sync();
@@ -54,6 +54,8 @@ pub fn channel() -> Module {
             all_of(&[free.clone(), chosen.eq(i)]),
         );
     }
-    m.output_of("idle", !&valid & !&locked);
+    let drained = m.named("drained_i", !&valid & !&locked);
+    m.output_of("drained", &drained);
+    m.output_of("idle", &drained);
     m
 }

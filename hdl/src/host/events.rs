@@ -5,10 +5,11 @@
 //! the host longer than for the link. Test: `tests/host.rs`.
 
 use crate::regbus::{RegFile, field};
-use crate::rtl::{E, Module, cat, lit, mux, pick};
+use crate::rtl::{E, Module, any_of, cat, lit, mux, pick};
 use smartnic_regs::{event as page, ring::VERSION, values::vector};
 
-/// The event writer. Ports: `reg_*`, `event_*` of the FDB, `link_changed` (pulse), `w_*` to [`super::channel`], `idle`.
+/// The event writer. Ports: `reg_*`, `event_*` of the FDB, `link_changed` (pulse), `w_*` to [`super::channel`], which is
+/// `drained` when it holds nothing; `idle`.
 pub fn events() -> Module {
     let m = Module::new("host_events");
     m.sync();
@@ -18,8 +19,10 @@ pub fn events() -> Module {
     let doorbell = rf.rw(&page::HEAD);
     let lost = m.reg("lost", 32, 0);
     rf.ro(&page::LOST, &lost);
-    rf.finish();
     let enable = m.named("enable", field(&control, page::CONTROL::ENABLE));
+    let busy = m.reg("busy", 1, 0);
+    rf.ro(&page::STATUS, &busy);
+    rf.finish();
     let size = m.named("size", field(&control, page::CONTROL::SIZE_LOG2));
     let valid = m.input("event_valid", 1);
     let (kind_in, key_in) = (m.input("event_kind", 8), m.input("event_key", 60));
@@ -78,6 +81,15 @@ pub fn events() -> Module {
         });
         p.if_(!&enable & state.ne(write), |p| p.set(&made, 0));
     });
+    // The last word of an entry has left.
+    let lingers = m.reg("lingers", 1, 0);
+    let drained = m.input("drained", 1);
+    let gives = m.named("gives", state.ge(write) & &w_ready);
+    m.process(|p| {
+        p.if_(&gives, |p| p.set(&lingers, true));
+        p.elif(&drained, |p| p.set(&lingers, false));
+    });
+    m.assign(&busy, any_of(1, &[enable, state.ne(idle), lingers]));
     let mask = &limit - 1;
     let offset = cat(&[&made & mask, lit(5, 0)]);
     let at = m.delay("at", &(cat([&hi, &lo]) + offset.zext(64)));

@@ -2,7 +2,8 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | [`rings`] | registers, doorbells, pointers, errors |
+//! | [`bus`] | registers, where the rings lie in memory |
+//! | [`rings`] | the rings' state: doorbells, pointers, errors, what is due |
 //! | [`fetch`] | reads submissions ahead |
 //! | [`receive`] | frames from the buffer to host memory |
 //! | [`transmit`] | frames from host memory to the buffer and the parser |
@@ -14,6 +15,7 @@
 //!
 //! Data, completion, head and interrupt of a frame go down the one write channel in this order.
 
+pub mod bus;
 pub mod channel;
 pub mod complete;
 pub mod events;
@@ -22,17 +24,22 @@ pub mod port;
 pub mod receive;
 pub mod rings;
 pub mod send;
+mod state;
 pub mod transmit;
 pub mod width;
 
 pub use port::host_port;
 
-use crate::rtl::{E, lit, pick};
+use crate::rtl::{E, cat, lit};
+use smartnic_regs::ring::VERSION;
 
 /// Submissions kept at hand for each ring.
 pub const AHEAD: u32 = 8;
 /// Completions of a ring that go out in one write.
 pub const BATCH: u32 = 4;
+/// Cycles after a ring's last completion after which an incomplete batch goes out: more than the 84 of a shortest frame at 1 Gb/s, so
+/// that a stream of them fills batches.
+pub const QUIET: u64 = 96;
 /// Cycles that a frame waits for a submission that is under way, before it is dropped.
 pub const WAIT: u64 = 512;
 /// Cycles without progress of the link after which a frame on its way to the host is given up.
@@ -52,10 +59,14 @@ impl Shape {
     }
 }
 
-/// The `width` bits of ring `index` in a packed vector; zero for a ring that does not exist.
-pub(crate) fn word(packed: &E, index: &E, width: u32) -> E {
-    let n = packed.width() / width;
-    let mut words: Vec<E> = (0..n).map(|i| packed.slice(i * width, width)).collect();
-    words.resize(1 << index.width(), lit(width, 0));
-    pick(index, &words)
+/// DW7 of a completion: head after it, version, phase. `made`: completions before it (16 bits); `size`: log2 of the ring's entries.
+pub(crate) fn last_word(made: &E, size: &E) -> E {
+    let phase = !made.bit_at(size);
+    cat(&[
+        phase,
+        lit(3, 0),
+        lit(4, VERSION.into()),
+        lit(8, 0),
+        made + 1,
+    ])
 }

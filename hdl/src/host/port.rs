@@ -10,24 +10,17 @@
 //! Tests: `tests/host.rs`, `tests/host_faults.rs`, `tests/host_switch.rs`, `tests/host_link.rs`, together with the endpoint core.
 
 use super::{
-    Shape, channel::channel, complete::complete, events::events, fetch::fetch, receive::receive,
-    rings::rings, send::send, transmit::transmit, width,
+    Shape, bus::bus, channel::channel, complete::complete, events::events, fetch::fetch,
+    receive::receive, rings::rings, send::send, transmit::transmit, width,
 };
 use crate::meta;
 use crate::params::Params;
-use crate::rtl::{E, Inst, Module, all_of};
+use crate::rtl::{E, Inst, Module, all_of, any_of};
 
-/// Pointers that the rings give to whoever has an input of that name.
-const POINTERS: &[&str] = &[
-    "size", "running", "stopped", "halted", "tail", "cq_head", "fetched", "filled", "taken",
-    "made", "written",
-];
-
-fn give(from: &Inst, to: &Inst, names: &[&str]) {
-    for name in names {
-        if to.has(name) {
-            to.drive(name, from.port(name));
-        }
+/// Inputs of `to` that are outputs of `from` by the same name and begin with one of `prefixes`.
+fn give(from: &Inst, to: &Inst, prefixes: &[&str]) {
+    for prefix in prefixes {
+        to.drive_all(prefix, |rest| from.port(&format!("{prefix}{rest}")));
     }
 }
 
@@ -40,36 +33,36 @@ pub fn host_port(p: &Params) -> Module {
     let flr = m.input("flr", 1);
     let now = m.input("now", 64);
     let rings = m.inst("rings", &rings(s));
+    let bus = m.inst("bus", &bus());
     let fetch = m.inst("fetch", &fetch(s));
     let receive = m.inst("receive", &receive(s));
     let transmit = m.inst("transmit", &transmit(s, p.ports, p.lag_groups));
-    let send = m.inst("send", &send(s));
+    let send = m.inst("send", &send());
     let complete = m.inst("complete", &complete(s));
     let events = m.inst("events", &events());
     let channel = m.inst("channel", &channel());
     let cleared = m.named("cleared", &reset | &flr);
-    for i in [&rings, &fetch, &transmit, &complete, &events, &channel] {
+    for i in [
+        &rings, &bus, &fetch, &transmit, &complete, &events, &channel,
+    ] {
         i.drive("reset", &cleared);
     }
     receive.drive("flr", &flr);
     send.drive("flr", &flr);
-    for i in [&receive, &send, &complete] {
+    for i in [&rings, &receive, &send] {
         i.drive("now", &now);
-    }
-    for i in [&fetch, &receive, &transmit, &send, &complete] {
-        give(&rings, i, POINTERS);
     }
 
     // Registers.
     for (name, width) in [("valid", 1), ("write", 1), ("addr", 16), ("wdata", 32)] {
         let e = m.input(&format!("reg_{name}"), width);
-        rings.drive(&format!("reg_{name}"), &e);
+        bus.drive(&format!("reg_{name}"), &e);
         events.drive(&format!("reg_{name}"), &e);
     }
     for name in ["reg_ack", "reg_rdata"] {
-        m.output_of(name, rings.port(name) | events.port(name));
+        m.output_of(name, bus.port(name) | events.port(name));
     }
-    rings.expose(|n| {
+    bus.expose(|n| {
         [
             "dma_event",
             "read_timeout",
@@ -78,52 +71,56 @@ pub fn host_port(p: &Params) -> Module {
         ]
         .contains(&n)
     });
+    for (name, width) in [
+        ("valid", 1),
+        ("write", 1),
+        ("ring", 3),
+        ("reg", 4),
+        ("data", 32),
+    ] {
+        let e = bus.port(&format!("op_{name}"));
+        assert_eq!(e.width(), width, "op_{name}");
+        rings.drive(&format!("op_{name}"), e);
+    }
+    give(&rings, &bus, &["op_"]);
+    for (i, to) in [&complete, &fetch].into_iter().enumerate() {
+        bus.drive_all(&format!("at{i}_"), |n| to.port(&format!("at_{n}")));
+        to.drive("at_grant", bus.port(&format!("at{i}_grant")))
+            .drive("at_address", bus.port("at_address"));
+    }
 
-    // Between the parts.
+    // The rings and the engines.
+    for i in [&fetch, &receive, &transmit, &complete] {
+        give(&rings, i, &["e_"]);
+    }
+    for (from, event) in [
+        (&fetch, "ask"),
+        (&fetch, "fill"),
+        (&transmit, "take"),
+        (&complete, "made"),
+        (&complete, "flush"),
+        (&complete, "signal"),
+    ] {
+        give(from, &rings, &[&format!("{event}_")]);
+        let settling = format!("{event}_settling");
+        from.drive(&settling, rings.port(&settling));
+    }
+    receive
+        .drive("made_settling", rings.port("made_settling"))
+        .drive("running", rings.port("running"));
+    give(&receive, &rings, &["missed"]);
+    give(&bus, &receive, &["steer_"]);
+    complete.drive("error", rings.port("error"));
     let parts = [&fetch, &transmit, &complete, &receive];
     let busy: Vec<E> = parts.iter().map(|i| i.port("busy")).collect();
-    rings.drive("busy", crate::rtl::any_of(s.rings(), &busy));
-    give(
-        &fetch,
-        &rings,
-        &[
-            "fetch_count",
-            "fetch_ring",
-            "fill",
-            "fill_ring",
-            "fetch_fail",
-            "sq_ring",
-        ],
-    );
-    give(&receive, &rings, &["rx_take", "rx_made", "no_buffer"]);
-    give(&transmit, &rings, &["tx_take"]);
-    give(&send, &rings, &["tx_made", "data_fail", "data_fail_ring"]);
-    give(&complete, &rings, &["flush_count", "flush_ring", "cq_ring"]);
-    give(&rings, &fetch, &["sq_lo", "sq_hi"]);
-    give(
-        &rings,
-        &complete,
-        &[
-            "cq_lo",
-            "cq_hi",
-            "head_lo",
-            "head_hi",
-            "moderation",
-            "error",
-        ],
-    );
+    rings.drive("busy", any_of(s.rings(), &busy));
     for i in [&receive, &transmit] {
-        give(
-            &fetch,
-            i,
-            &["desc_valid", "desc_ring", "desc_place", "desc_data"],
-        );
+        give(&fetch, i, &["desc_"]);
     }
     transmit
-        .drive("done", send.port("tx_made"))
         .drive("kept_ready", send.port("kept_ready"))
         .drive("lag_live", m.input("lag_live", p.lag_groups));
-    give(&transmit, &send, &["kept_valid", "kept_data"]);
+    give(&transmit, &send, &["kept_"]);
     for (i, from) in [&receive, &send].into_iter().enumerate() {
         complete.drive_all(&format!("rec{i}_"), |n| from.port(&format!("rec_{n}")));
         from.drive("rec_ready", complete.port(&format!("rec{i}_ready")));
@@ -131,6 +128,9 @@ pub fn host_port(p: &Params) -> Module {
     for (i, from) in [&receive, &complete, &events].into_iter().enumerate() {
         channel.drive_all(&format!("w{i}_"), |n| from.port(&format!("w_{n}")));
         from.drive("w_ready", channel.port(&format!("w{i}_ready")));
+    }
+    for i in [&receive, &complete, &events] {
+        i.drive("drained", channel.port("drained"));
     }
 
     // DMA.
@@ -206,14 +206,13 @@ pub fn host_port(p: &Params) -> Module {
         send.drive("in_ready", widen.port("a_ready"));
     }
 
+    let engines = [
+        &fetch, &receive, &transmit, &send, &complete, &bus, &events, &channel,
+    ];
+    let rests: Vec<E> = engines.iter().map(|i| i.port("idle")).collect();
+    let rests = m.named("engines_rest", all_of(&rests));
+    rings.drive("works", !&rests);
     let idle = m.output_reg("idle", 1, 0);
-    let all: Vec<E> = [
-        &fetch, &receive, &transmit, &send, &complete, &events, &channel,
-    ]
-    .iter()
-    .map(|i| i.port("idle"))
-    .chain([rings.port("settled")])
-    .collect();
-    m.assign(&idle, all_of(&all));
+    m.assign(&idle, rests & rings.port("idle"));
     m
 }

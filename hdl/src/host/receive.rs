@@ -12,16 +12,21 @@
 //!
 //! One beat is held here, so that `out_ready` comes from registers; a beat each two cycles, more than [`super::channel`] takes.
 //!
-//! All frames go to ring 0. Cost of a frame: 8 cycles besides its beats, 4 for the completion. Two block RAMs. Tests: `tests/host.rs`,
-//! `tests/host_switch.rs`.
+//! Steering (register STEERING): a frame goes to the ring of its source port, a trap to a ring of its own if the host wants that; a ring
+//! that does not run stands for ring 0, and if that does not run either the frame is dropped and counted there.
+//!
+//! Cost of a frame: up to 14 cycles until its ring has been looked at, 3 a beat, up to 24 for the completion; of a frame that is dropped: 4 and
+//! 2 a beat. Two block RAMs. Tests: `tests/host.rs`, `tests/host_switch.rs`.
 
-use super::{STALL, Shape, WAIT, word};
+use super::{STALL, Shape, WAIT};
 use crate::meta;
-use crate::rtl::{E, Module, all_of, any_of, cat, lit, mux, pick, ram};
-use smartnic_regs::ring::{VERSION, completion as c};
+use crate::rtl::{Module, all_of, any_of, cat, lit, mux, pick, ram};
+use smartnic_regs::ring::completion as c;
+use smartnic_regs::values::reason;
 
-/// The receive engine. Ports: `out_*` of the buffer; pointers of [`super::rings`]; `desc_*` of [`super::fetch`]; `w_*` to [`super::channel`]; `rec_*` to
-/// [`super::complete`]; `rx_take`, `rx_made`, `no_buffer` (a bit for each ring); `now`, `flr`, `busy`, `idle`.
+/// The receive engine. Ports: `out_*` of the buffer; `e_*`, `running`, `made_settling`, `missed` with
+/// `missed_ring` of [`super::rings`]; `steer_*` of [`super::bus`]; `desc_*` of [`super::fetch`]; `w_*` to [`super::channel`], which is `drained` when it holds nothing;
+/// `rec_*` to [`super::complete`]; `delivered`; `now`, `flr`, `busy`, `idle`.
 pub fn receive(s: Shape) -> Module {
     let m = Module::new("host_receive");
     m.sync();
@@ -29,7 +34,7 @@ pub fn receive(s: Shape) -> Module {
     let flr = m.input("flr", 1);
     // One beat is held. The next frame's first beat, and with it its metadata, comes in when this frame is recorded.
     let state = m.reg("state", 4, 0);
-    let (idle, load, start, body, fill, rest, record, drop) = (0, 1, 2, 3, 4, 5, 6, 7);
+    let (idle, load, start, body, fill, rest, record, drop, choose) = (0, 1, 2, 3, 4, 5, 6, 7, 8);
     m.input("out_keep", 8);
     let ended = m.reg_nr("ended", 1);
     let full = m.reg("full", 1, 0);
@@ -60,28 +65,35 @@ pub fn receive(s: Shape) -> Module {
     let now = m.input("now", 64);
 
     // Steering: which ring takes the frame.
-    let ring = lit(3, 0);
-    let of = |name: &str, width: u32| word(&m.input(name, width * n), &ring, width);
-    let (running, stopped) = (of("running", 1), of("stopped", 1));
-    let (tail, taken, filled) = (of("tail", 16), of("taken", 16), of("filled", 4));
-    let (made, cq_head) = (of("made", 32), of("cq_head", 16));
-    let (written, size) = (of("written", 3), of("size", 4));
-    let used = made.slice(0, 16) - &cq_head;
-    let room = m.reg_nr("room", 1);
-    m.assign(&room, used.lt(lit(16, 1).shl_by(&size)));
-    let batch_room = (made.slice(0, 3) - &written).lt(super::BATCH as u64);
-    let here = filled.ne(taken.slice(0, 4));
-    let able = m.reg("able", 1, 0);
-    // `able` is that of a settled state: it is cleared while a frame is under way, two cycles before it is used again.
-    let calm = m.reg("calm", 2, 0);
-    m.assign(&calm, cat([&calm.bit(0), &state.eq(idle)]));
-    m.assign(
-        &able,
-        &running & !&stopped & &here & &room & &batch_room & calm.bit(1),
+    let why = meta::field(&frame, "reason");
+    let trap = (why.ne(u64::from(reason::LOCAL)) & why.ne(u64::from(reason::FLOOD)))
+        & m.input("steer_traps", 1);
+    let by_source = m.input("steer_source", 16);
+    let by_source = pick(
+        &source,
+        &(0..9)
+            .map(|p| {
+                if p < 8 {
+                    by_source.slice(2 * p, 2)
+                } else {
+                    lit(2, 0)
+                }
+            })
+            .collect::<Vec<_>>(),
     );
-    let coming = m.reg("coming", 1, 0);
-    m.assign(&coming, &running & !&stopped & tail.ne(&taken) & &room);
-    let judged = m.named("judged", calm.all());
+    let trap_ring = m.input("steer_trap_ring", 2);
+    let wanted = m.named("wanted", mux(&trap, &trap_ring, &by_source));
+    let (ring, busy_ring) = (m.reg("ring", 2, 0), m.reg_nr("busy_ring", 2));
+    let running = m.input("running", s.rings()).slice(0, q).zext(4);
+    let runs = m.named("runs", running.bit_at(&ring));
+    let e = |name: &str, width: u32| m.input(&format!("e_{name}"), width);
+    let (able, coming) = (e("take", 1) & e("space", 1), e("coming", 1));
+    let (e_ring, e_taken) = (e("ring", 3), e("taken", 3));
+    let taken = m.reg_nr("taken", 3);
+    // What was recorded is seen, and the last word of the frame before has left.
+    let lingers = m.reg("lingers", 1, 0);
+    let clear = !m.input("made_settling", 1) & !&lingers;
+    let turn = m.named("turn", e_ring.eq(ring.zext(3)));
 
     // The submission.
     let r = m.inst("submissions", &ram::block(64, (q as u64 * 16).max(2)));
@@ -89,7 +101,7 @@ pub fn receive(s: Shape) -> Module {
     let wide = crate::rtl::bits_for((q as u64 * 16).max(2));
     let place = cat([&desc_ring, &m.input("desc_place", 4)]);
     let step = m.reg_nr("step", 2);
-    let raddr = cat([&ring, &taken.slice(0, 3), &step.bit(0)]);
+    let raddr = cat([&ring, &taken, &step.bit(0)]);
     r.drive("we", m.input("desc_valid", 1) & desc_ring.lt(q as u64))
         .drive("waddr", place.slice(0, wide))
         .drive("wdata", m.input("desc_data", 64))
@@ -107,8 +119,10 @@ pub fn receive(s: Shape) -> Module {
     let (first, lost) = (m.reg_nr("first", 1), m.reg_nr("lost", 1));
     let inside = m.reg("in_frame", 1, 0);
     const { assert!(WAIT == 1 << 9 && STALL == 1 << 10, "the counters' top bits") };
-    let (wait, stall) = (m.reg("wait_count", 10, 0), m.reg("stall", 11, 0));
-    let starved = m.reg("starved", 1, 0);
+    let (wait, stall) = (m.reg_nr("wait_count", 10), m.reg("stall", 11, 0));
+    // Rings for which a frame has waited in vain.
+    let starved = m.reg("starved", 4, 0);
+    let starves = m.named("starves", starved.bit_at(&ring));
     let w_ready = m.input("w_ready", 1);
     let in_body = m.named("in_body", state.eq(body));
     let in_fill = m.named("in_fill", state.eq(fill));
@@ -152,19 +166,31 @@ pub fn receive(s: Shape) -> Module {
                 p.set(&first, true);
                 p.set(&ended, false);
                 p.set(&part, 0);
-                p.if_(!&coming, |p| p.set(&starved, false));
-                p.if_(&full & &sop & &judged, |p| {
-                    p.if_(&able, |p| {
+                p.set(&wait, 0);
+                p.if_(&full & &sop, |p| {
+                    p.set(&ring, &wanted);
+                    p.set(&state, choose);
+                });
+            });
+            s.case(choose, |p| {
+                p.set(&taken, &e_taken);
+                p.set(&wait, &wait + 1);
+                p.if_(!&runs, |p| {
+                    p.set(&ring, 0);
+                    p.if_(ring.is_zero(), |p| {
+                        p.set(&misses, true);
+                        p.set(&state, drop);
+                    });
+                });
+                p.elif(&turn, |p| {
+                    p.set_slice_at(&starved, &ring, &(&starves & &coming));
+                    p.if_(&able & &clear, |p| {
+                        p.set(&busy_ring, &ring);
+                        p.set_slice_at(&starved, &ring, &lit(1, 0));
                         p.set(&state, load);
-                        p.set(&starved, false);
-                        p.set(&wait, 0);
                     });
-                    p.elif(&coming & !&starved & !wait.bit(9), |p| {
-                        p.set(&wait, &wait + 1)
-                    });
-                    p.else_(|p| {
-                        p.set(&wait, 0);
-                        p.set(&starved, true);
+                    p.elif(!&coming | &starves | wait.bit(9), |p| {
+                        p.set_slice_at(&starved, &ring, &coming);
                         p.set(&misses, true);
                         p.set(&state, drop);
                     });
@@ -230,7 +256,7 @@ pub fn receive(s: Shape) -> Module {
         });
         p.if_(&flr, |p| {
             p.set(&state, mux(&goes_on, lit(4, drop), lit(4, idle)));
-            p.set(&starved, false);
+            p.set(&starved, 0);
         });
     });
     m.output_of("w_valid", &offers | &in_fill);
@@ -266,29 +292,28 @@ pub fn receive(s: Shape) -> Module {
             source,
         ]),
         cat(&[stamp, lit(4, 0), f("fid"), f("tci")]),
-        cat(&[last_word(&made, &size), high]),
+        high.zext(64),
     ];
     m.output_of("rec_valid", state.eq(record));
-    m.output_of("rec_ring", &ring);
+    m.output_of("rec_ring", ring.zext(3));
     m.output_of("rec_part", &part);
     m.output_of("rec_data", pick(&part, &words));
-    let once = |e: &E| mux(e, lit(q, 1), lit(q, 0));
-    m.output_of("rx_take", once(&recorded));
-    m.output_of("rx_made", once(&recorded));
-    m.output_of("no_buffer", once(&misses));
+    m.output_of("missed", &misses);
+    m.output_of("missed_ring", &ring);
     m.output_of("delivered", &recorded);
     m.output_of("delivered_bytes", &length);
-    m.output_of("busy", mux(state.eq(idle), lit(n, 0), lit(n, 1)));
+    // The ring's memory is in use until the last word has left.
+    let drained = m.input("drained", 1);
+    m.process(|p| {
+        p.if_(&gives, |p| p.set(&lingers, true));
+        p.elif(&drained, |p| p.set(&lingers, false));
+    });
+    let uses = !(state.eq(idle) | state.eq(choose) | state.eq(drop)) | &lingers;
+    let uses = m.named("uses", uses);
+    m.output_of("busy", busy_ring.zext(3).decode(n) & uses.repl(n));
     // What is left of a frame may never come.
     let quiet = m.output_reg("idle", 1, 0);
     let rests = state.eq(idle) | state.eq(drop);
     m.assign(&quiet, all_of(&[rests, !&full, !&valid, !&misses]));
     m
-}
-
-/// DW7 of a completion: head after it, version, phase.
-pub(crate) fn last_word(made: &E, size: &E) -> E {
-    let phase = !made.slice(0, 16).bit_at(size);
-    let head = made.slice(0, 16) + 1;
-    cat(&[phase, lit(3, 0), lit(4, VERSION.into()), lit(8, 0), head])
 }

@@ -1,269 +1,319 @@
-//! The rings' registers and pointers.
+//! The rings: their state, one ring a cycle.
 //!
-//! Addresses and moderation live in LUT RAM (cleared in the 8 cycles after reset), pointers in registers. A ring runs from
-//! ENABLE on, once nothing of an earlier life is under way (`busy`); while it does not run its pointers are zero. An error stops a ring:
-//! nothing more is taken, what was taken is completed, and clearing ENABLE recovers it.
+//! Algorithm: the words of all rings ([`super::state`]) lie in a LUT RAM of 8. A slot counter goes round; in its cycle a ring's word is read, the
+//! next cycle everything that happened to the ring in the last 8 cycles (`Held`: one place for each kind of event) is put into it and it is
+//! written back. Two stages later the engines see what they decide by, all from registers (`e_*`): differences of pointers, whether
+//! there is room, whether a batch is ripe, whether an interrupt is due. So there is one adder and one comparison of a kind, however many rings there are.
 //!
-//! What the host writes is believed in nothing: a size out of range stops the ring, a submission tail that is more than the ring's
-//! size ahead of what was taken, or behind what was fetched, stops it, and a completion head that makes no sense counts as a full queue.
+//! An engine looks at the rings in turn, in step with `e_ring`; after it has told of something it did (`NAME_valid`), it looks
+//! again when `NAME_settling` is clear, up to 11 cycles later.
 //!
-//! Vectors over rings are packed, ring 0 lowest. Test: `tests/host.rs`.
+//! A ring runs from ENABLE on, once nothing of an earlier life is under way; then its pointers are zero. An error stops a ring:
+//! nothing more is taken, what was taken is completed, and clearing ENABLE recovers it. BUSY tells whether it runs or anything is under way.
+//!
+//! What the host writes is believed in nothing: a size out of range stops the ring; so does a submission tail that is, in any round, more than the
+//! ring's size ahead of what was taken or fetched, before anything is read by it; a completion head that makes no sense counts as a full queue.
+//!
+//! Reset clears the words in 8 cycles. Test: `tests/host.rs`.
 
-use super::Shape;
-use crate::regbus::{RegFile, field};
-use crate::rtl::{E, Module, any_of, cat, lit, mux, pick, ram};
-use smartnic_regs::{Reg, host as page, values::ring_error};
+use super::state::{Fields, Held, RING, width};
+use super::{AHEAD, BATCH, QUIET, Shape};
+use crate::rtl::{E, Module, all_of, any_of, lit, mux, pick, ram};
+use smartnic_regs::{Field, host as page, values::ring_error};
 
-/// Registers that are kept in LUT RAM, with the name of the port that reads them and who reads.
-const KEPT: &[(&str, Reg)] = &[
-    ("sq_lo", page::SQ_LO),
-    ("sq_hi", page::SQ_HI),
-    ("cq_lo", page::CQ_LO),
-    ("cq_hi", page::CQ_HI),
-    ("head_lo", page::HEAD_LO),
-    ("head_hi", page::HEAD_HI),
-    ("moderation", page::MODERATION),
-];
-
-/// Packs values of all rings, ring 0 lowest.
-fn pack(values: &[E]) -> E {
-    cat(values.iter().rev())
+/// Registers by their number in the stride.
+fn number(reg: &smartnic_regs::Reg) -> u64 {
+    u64::from(reg.addr - page::PAGE.base) / 4
 }
 
-/// The rings of a host port. Ports: `reg_*`; `busy`; pulses with ring numbers of the engines; packed pointers; `sq_ring` -> `sq`, `cq_ring` -> `cq`,
-/// `head`, `moderation`; `dma_event`, `read_timeout`, `vector_test`, `vectors_pending`.
+fn put(value: &E, field: Field) -> E {
+    value.zext(32).shl(field.lsb)
+}
+
+/// The rings of a host port. Ports: `op_*` of [`super::bus`]; events of the engines: `ask_*` (submissions asked for), `fill_*`
+/// (submissions that are here), `take_*` (a transmit submission was taken), `made_*` (a completion was made; receive: taken too), `flush_*`
+/// (completions written), `signal_*` (interrupt raised), `missed` with `missed_ring`; `busy` (a bit for each ring); `works` (an engine has work); `now`.
+/// Outputs: `e_*`, `running` (a bit for each ring), `error` (pulse), `idle`.
 pub fn rings(s: Shape) -> Module {
     let m = Module::new("host_rings");
     m.sync();
     let n = s.rings();
-    let mut rf = RegFile::new(&m, &page::PAGE);
+    let now = m.input("now", 64);
+    let slot = m.reg("slot", RING, 0);
+    m.assign(&slot, &slot + 1);
+    let round = m.reg("round", 1, 0);
+    m.assign(&round, &round ^ slot.all());
+    let at = m.reg("at", RING, 0);
+    m.assign(&at, &slot);
+    let sweep = m.reg("sweep", 5, 0);
+    m.assign(&sweep, mux(sweep.bit(4), &sweep, &sweep + 1));
+    let swept = sweep.bit(4);
+
+    let store = m.inst("words", &ram::lut(width(), 8));
+    store.drive("raddr", &slot);
+    let word = m.delay("word", &store.port("rdata"));
+    let cur = Fields::split(&word);
+    let c = |name: &str| cur.get(name).clone();
+
+    // Events.
+    let held = |name: &str, values: &[(&str, u32)]| Held::new(&m, name, &at, values);
+    let ask = held("ask", &[("count", 3)]);
+    let fill = held("fill", &[("count", 3), ("fail", 1)]);
+    let take = held("take", &[]);
+    let made = held("made", &[("urgent", 1), ("fail", 1)]);
+    let flush = held("flush", &[("count", 3)]);
+    let signal = held("signal", &[]);
+    let exists = m.named("exists", at.zext(4).lt(n as u64));
+    let is_rx = m.named("is_rx", at.zext(4).lt(s.queues as u64));
+
+    // The host's accesses.
+    let (op_valid, op_write) = (m.input("op_valid", 1), m.input("op_write", 1));
+    let (op_ring, op_reg) = (m.input("op_ring", RING), m.input("op_reg", 4));
+    let op_data = m.input("op_data", 32);
+    let op = m.named("op", &op_valid & op_ring.eq(&at) & &swept);
+    m.output_of("op_done", &op);
+    let wr = |reg: &smartnic_regs::Reg| {
+        let name = format!("wr_{}", reg.name.to_lowercase());
+        m.named(
+            &name,
+            all_of(&[
+                op.clone(),
+                op_write.clone(),
+                exists.clone(),
+                op_reg.eq(number(reg)),
+            ]),
+        )
+    };
+    let data = |f: Field| op_data.slice(f.lsb, f.width);
+    let (wr_control, wr_tail) = (wr(&page::CONTROL), wr(&page::SQ_TAIL));
+    let (wr_head, wr_moderation) = (wr(&page::CQ_HEAD), wr(&page::MODERATION));
+
+    // Running, and from when.
     let busy = m.input("busy", n);
-    let index_in = |name: &str| m.input(name, 3);
-    let (fetched_by, fetched_ring) = (m.input("fetch_count", 3), index_in("fetch_ring"));
-    let (fill, fill_ring) = (m.input("fill", 1), index_in("fill_ring"));
-    let (rx_take, rx_made) = (m.input("rx_take", s.queues), m.input("rx_made", s.queues));
-    let (tx_take, tx_made) = (m.input("tx_take", s.queues), m.input("tx_made", s.queues));
-    let (flushed_by, flushed_ring) = (m.input("flush_count", 3), index_in("flush_ring"));
-    let pulse = |name: &str| {
-        let seen = m.reg(&format!("{name}_q"), 1, 0);
-        m.assign(&seen, m.input(name, 1));
-        seen
+    let engine = m.named("engine_busy", busy.zext(8).bit_at(&at));
+    let open = any_of(
+        1,
+        &[
+            c("filled").ne(c("fetched").slice(0, 4)),
+            // Frames under way are few.
+            c("taken").slice(0, 6).ne(c("made").slice(0, 6)),
+            engine,
+        ],
+    );
+    let open = m.named("open", open);
+    let starts = m.named("starts", c("enable") & !c("running") & !&open);
+    let clear = m.named("clear", &starts | !&swept);
+    let enable = mux(&wr_control, data(page::CONTROL::ENABLE), c("enable"));
+    let enable = m.named("enable_next", enable & &swept);
+    let running = m.named("running_next", &enable & (c("running") | &starts));
+    let fresh = |e: E| {
+        let width = e.width();
+        e & (!&clear).repl(width)
     };
-    let fails = [
-        (
-            pulse("fetch_fail"),
-            m.delay("fetch_fail_ring", &fill_ring),
-            ring_error::SUBMISSION,
-        ),
-        (
-            pulse("data_fail"),
-            m.delay("data_fail_ring_q", &index_in("data_fail_ring")),
-            ring_error::DATA,
-        ),
+
+    // Errors.
+    let wild = m.reg("wild", 8, 0);
+    let errors = [
+        (c("size").lt(2), ring_error::SIZE),
+        (wild.bit_at(&at), ring_error::DOORBELL),
+        (fill.is("fail"), ring_error::SUBMISSION),
+        (made.is("fail"), ring_error::DATA),
     ];
-    let no_buffer_by = m.input("no_buffer", s.queues);
-
-    // Registers in LUT RAM: one copy for the bus, one for the engine.
-    let sweep = m.reg("sweep", 4, 0);
-    m.assign(&sweep, mux(sweep.bit(3), &sweep, &sweep + 1));
-    let sweeping = m.named("sweeping", !sweep.bit(3));
-    let (sq_ring, cq_ring) = (index_in("sq_ring"), index_in("cq_ring"));
-    for (name, reg) in KEPT {
-        let copies: Vec<_> = (0..2)
-            .map(|i| m.inst(&format!("{name}{i}"), &ram::lut(32, 8)))
-            .collect();
-        let (hit, index, data) = rf.array(reg, 3, |index| {
-            copies[0].drive("raddr", index);
-            copies[0].port("rdata")
-        });
-        let reader = if name.starts_with("sq") {
-            &sq_ring
-        } else {
-            &cq_ring
-        };
-        copies[1].drive("raddr", reader);
-        for c in &copies {
-            c.drive("we", &hit | &sweeping)
-                .drive("waddr", mux(&sweeping, sweep.slice(0, 3), &index))
-                .drive("wdata", mux(&sweeping, lit(32, 0), &data));
-        }
-        m.output_of(name, copies[1].port("rdata"));
-    }
-
-    // Control and doorbells.
-    let per = |name: &str, width: u32| -> Vec<E> {
-        (0..n)
-            .map(|r| m.reg(&format!("{name}_r{r}"), width, 0))
-            .collect()
-    };
-    let (enable, size) = (per("enable", 1), per("size", 4));
-    let (running, stopped, code) = (per("running", 1), per("stopped", 1), per("code", 4));
-    let (tail, cq_head) = (per("tail", 16), per("cq_head", 16));
-    let (fetched, filled, taken) = (per("fetched", 16), per("filled", 4), per("taken", 16));
-    let (made, written) = (per("made", 32), per("written", 3));
-    let no_buffer: Vec<E> = (0..s.queues)
-        .map(|r| m.reg(&format!("no_buffer_r{r}"), 32, 0))
-        .collect();
-    let controls: Vec<E> = (0..n as usize)
-        .map(|r| cat([&size[r], &lit(7, 0), &enable[r]]).zext(32))
-        .collect();
-    let of = |index: &E, values: &[E]| {
-        let mut v = values.to_vec();
-        v.resize(8, lit(values[0].width(), 0));
-        pick(index, &v)
-    };
-    let (set_control, control_ring, control_data) =
-        rf.array(&page::CONTROL, 3, |i| of(i, &controls));
-    let tails: Vec<E> = tail.iter().map(|t| t.zext(32)).collect();
-    let (ring_tail, tail_ring, tail_data) = rf.array(&page::SQ_TAIL, 3, |i| of(i, &tails));
-    let heads: Vec<E> = cq_head.iter().map(|t| t.zext(32)).collect();
-    let (ring_head, head_ring, head_data) = rf.array(&page::CQ_HEAD, 3, |i| of(i, &heads));
-    let states: Vec<E> = (0..n as usize)
-        .map(|r| cat([&taken[r], &lit(8, 0), &code[r], &lit(3, 0), &stopped[r]]))
-        .collect();
-    rf.array(&page::STATUS, 3, |i| of(i, &states));
-    rf.array(&page::NO_BUFFER, 3, |i| of(i, &no_buffer));
-
-    // A doorbell is judged in the three cycles after it is written: operands, differences, verdict. Until then, nothing of
-    // that ring is fetched (`halted`).
-    let judge = m.reg("judge", 1, 0);
-    m.assign(&judge, &ring_tail);
-    let judged_ring = m.delay("judged_ring", &tail_ring);
-    let judged_tail = m.delay("judged_tail", &tail_data.slice(0, 16));
-    let judged_size = m.delay("judged_size", &of(&tail_ring, &size));
-    let before = [("ahead_taken", &taken), ("ahead_fetched", &fetched)].map(|(name, counts)| {
-        let count = m.delay(&format!("{name}_of"), &of(&tail_ring, counts));
-        m.delay(name, &(&judged_tail - count))
+    let any = any_of(1, errors.iter().map(|e| &e.0));
+    let stops = all_of(&[c("enable"), !c("stopped"), any, swept.clone()]);
+    let stops = m.named("stops", stops);
+    let code = errors.iter().rev().fold(lit(4, 0), |other, (e, code)| {
+        mux(e, lit(4, u64::from(*code)), other)
     });
-    let limit = m.delay("limit", &lit(16, 1).shl_by(&judged_size));
-    let weigh = m.reg("weigh", 1, 0);
-    m.assign(&weigh, &judge);
-    let weighed_ring = m.delay("weighed_ring", &judged_ring);
-    let wild = m.reg("wild", 1, 0);
-    m.assign(
-        &wild,
-        &weigh & (before[0].gt(&limit) | before[1].gt(&limit)),
-    );
-    let wild_ring = m.delay("wild_ring", &weighed_ring);
-    let verdict = m.reg("verdict", 1, 0);
-    m.assign(&verdict, &weigh);
-    let mut halted = vec![];
-    let mut raised = vec![];
-    for r in 0..n as usize {
-        let q = r % s.queues as usize;
-        let here = |e: &E, ring: &E| e & ring.eq(r as u64);
-        let (take, make) = if r < s.queues as usize {
-            (rx_take.bit(q as u32), rx_made.bit(q as u32))
-        } else {
-            (tx_take.bit(q as u32), tx_made.bit(q as u32))
-        };
-        let mut errors = vec![
-            (size[r].lt(2), ring_error::SIZE),
-            (here(&wild, &wild_ring), ring_error::DOORBELL),
-        ];
-        errors.extend(fails.iter().map(|(f, ring, code)| (here(f, ring), *code)));
-        let fresh: Vec<(E, u64)> = errors
-            .into_iter()
-            .enumerate()
-            .map(|(i, (e, c))| {
-                let e = e & &enable[r] & !&stopped[r];
-                (m.named(&format!("error{i}_r{r}"), e), c as u64)
-            })
-            .collect();
-        raised.push(any_of(1, fresh.iter().map(|f| &f.0)));
-        let held = m.reg(&format!("held_r{r}"), 1, 0);
-        m.assign(
-            &held,
-            here(&ring_tail, &tail_ring) | here(&judge, &judged_ring) | here(&weigh, &weighed_ring),
-        );
-        halted.push(&stopped[r] | held);
-        m.process(|p| {
-            p.if_(here(&set_control, &control_ring), |p| {
-                p.set(&enable[r], field(&control_data, page::CONTROL::ENABLE));
-                p.set(&size[r], field(&control_data, page::CONTROL::SIZE_LOG2));
-            });
-            p.set(
-                &running[r],
-                &enable[r] & (&running[r] | !busy.bit(r as u32)),
-            );
-            p.if_(here(&ring_tail, &tail_ring), |p| {
-                p.set(&tail[r], tail_data.slice(0, 16))
-            });
-            p.if_(here(&ring_head, &head_ring), |p| {
-                p.set(&cq_head[r], head_data.slice(0, 16))
-            });
-            for (e, c) in fresh.iter().rev() {
-                p.if_(e, |p| {
-                    p.set(&stopped[r], true);
-                    p.set(&code[r], *c);
-                });
-            }
-            p.if_(!&enable[r], |p| {
-                p.set(&tail[r], 0);
-                p.set(&cq_head[r], 0);
-                p.set(&stopped[r], false);
-                p.set(&code[r], 0);
-            });
-        });
-        m.process(|p| {
-            p.if_(fetched_ring.eq(r as u64), |p| {
-                p.set(&fetched[r], &fetched[r] + fetched_by.zext(16))
-            });
-            p.if_(here(&fill, &fill_ring), |p| {
-                p.set(&filled[r], &filled[r] + 1)
-            });
-            p.if_(&take, |p| p.set(&taken[r], &taken[r] + 1));
-            p.if_(&make, |p| p.set(&made[r], &made[r] + 1));
-            p.if_(flushed_ring.eq(r as u64), |p| {
-                p.set(&written[r], &written[r] + &flushed_by)
-            });
-            p.if_(!&running[r], |p| {
-                p.set(&fetched[r], 0);
-                p.set(&filled[r], 0);
-                p.set(&taken[r], 0);
-                p.set(&made[r], 0);
-                p.set(&written[r], 0);
-            });
-        });
-        if r < s.queues as usize {
-            let lost = no_buffer_by.bit(q as u32);
-            m.assign(&no_buffer[q], &no_buffer[q] + lost.zext(32));
-        }
-    }
-    for (name, values) in [
-        ("size", &size),
-        ("running", &running),
-        ("stopped", &stopped),
-        ("halted", &halted),
-        ("tail", &tail),
-        ("cq_head", &cq_head),
-        ("fetched", &fetched),
-        ("filled", &filled),
-        ("taken", &taken),
-        ("made", &made),
-        ("written", &written),
-    ] {
-        m.output_of(name, pack(values));
-    }
     let error = m.output_reg("error", 1, 0);
-    m.assign(&error, any_of(1, &raised));
-    let settled = m.output_reg("settled", 1, 0);
-    let mut pending = vec![judge, weigh, verdict];
-    pending.extend(fails.iter().map(|f| f.0.clone()));
-    let same = |r: usize| running[r].eq(&enable[r]);
-    let all: Vec<E> = (0..n as usize).map(same).collect();
-    m.assign(
-        &settled,
-        crate::rtl::all_of(&all) & !&sweeping & !any_of(1, &pending),
-    );
+    m.assign(&error, &stops);
 
-    // DMA.
-    rf.w1c(&page::DMA_STATUS, &m.input("dma_event", 5));
-    m.output_of("read_timeout", rf.rw(&page::READ_TIMEOUT));
-    let pending = m.input("vectors_pending", 16);
-    let (test, bits) = rf.rwh(&page::VECTOR_TEST, &pending.zext(32));
-    let vector_test = m.output_reg("vector_test", 16, 0);
-    m.assign(&vector_test, bits.slice(0, 16) & test.repl(16));
-    rf.finish();
+    // Frames that were dropped: a few may come between two rounds.
+    let (missed, missed_ring) = (m.input("missed", 1), m.input("missed_ring", 2));
+    let counts: Vec<E> = (0..s.queues)
+        .map(|r| {
+            let count = m.reg(&format!("missed_r{r}"), 3, 0);
+            let mine = m.named(&format!("misses_r{r}"), &missed & missed_ring.eq(r as u64));
+            let passes = at.eq(r as u64) & &swept;
+            m.assign(&count, mux(passes, lit(3, 0), count.clone()) + mine.zext(3));
+            count
+        })
+        .collect();
+    let mut of_ring = counts.clone();
+    of_ring.resize(8, lit(3, 0));
+    let lost = m.named("lost", pick(&at, &of_ring));
+
+    // The next word.
+    let live = |e: E| {
+        let width = e.width();
+        e & c("running").repl(width)
+    };
+    let on = |e: E| {
+        let width = e.width();
+        e & c("enable").repl(width)
+    };
+    let done = &made.here & &is_rx;
+    let sum = m.named(
+        "waiting_sum",
+        c("waiting").zext(9) + flush.value("count").zext(9),
+    );
+    let kept = mux(sum.bit(8), lit(8, 255), sum.slice(0, 8));
+    let keeps = c("urgent") & !(&signal.here & c("pend").is_zero());
+    let elapsed = c("quiet") + (&round & !c("quiet").all()).zext(3);
+    let begins = &flush.here & c("waiting").is_zero();
+    let next = Fields::new(|name| {
+        let value = match name {
+            "enable" => enable.clone(),
+            "size" => mux(&wr_control, data(page::CONTROL::SIZE_LOG2), c(name)) & swept.repl(4),
+            "tail" => on(mux(&wr_tail, op_data.slice(0, 16), c(name))),
+            "cq_head" => on(mux(&wr_head, op_data.slice(0, 16), c(name))),
+            "limit" => mux(&wr_moderation, data(page::MODERATION::COUNT), c(name)) & swept.repl(8),
+            "patience" => {
+                mux(&wr_moderation, data(page::MODERATION::TIME), c(name)) & swept.repl(16)
+            }
+            "running" => running.clone(),
+            "stopped" => on(c(name) | &stops),
+            "code" => on(mux(&stops, &code, c(name))),
+            "fetched" => fresh(c(name) + ask.value("count").zext(16)),
+            "filled" => fresh(c(name) + fill.value("count").zext(4)),
+            "taken" => fresh(c(name) + (&take.here | &done).zext(16)),
+            "made" => fresh(c(name) + made.here.zext(32)),
+            "pend" => live(c(name) + made.here.zext(3) - flush.value("count")),
+            "waiting" => live(kept.clone() & (!&signal.here).repl(8)),
+            "since" => mux(&begins, now.slice(6, 16), c(name)),
+            "urgent" => live(&keeps | made.is("urgent")),
+            "quiet" => elapsed.clone() & (!&made.here).repl(3),
+            "no_buffer" => (c(name) + lost.zext(32)) & swept.repl(32),
+            other => panic!("{other} is not a field"),
+        };
+        m.named(&format!("next_{name}"), value)
+    });
+    store
+        .drive("we", true)
+        .drive("waddr", &at)
+        .drive("wdata", next.join());
+    let runs = m.output_reg("running", n, 0);
+    m.process(|p| p.if_(&exists, |p| p.set_slice_at(&runs, &at, &running)));
+
+    // What is read.
+    let status = [
+        put(&live(c("taken")), page::STATUS::HEAD),
+        put(&on(c("code")), page::STATUS::ERROR),
+        put(&(c("running") | &open), page::STATUS::BUSY),
+        put(&on(c("stopped")), page::STATUS::STOPPED),
+    ];
+    let control = [
+        put(&c("enable"), page::CONTROL::ENABLE),
+        put(&c("size"), page::CONTROL::SIZE_LOG2),
+    ];
+    let moderation = [
+        put(&c("limit"), page::MODERATION::COUNT),
+        put(&c("patience"), page::MODERATION::TIME),
+    ];
+    let values = [
+        (&page::CONTROL, any_of(32, &control)),
+        (&page::SQ_TAIL, on(c("tail")).zext(32)),
+        (&page::CQ_HEAD, on(c("cq_head")).zext(32)),
+        (&page::STATUS, any_of(32, &status)),
+        (&page::MODERATION, any_of(32, &moderation)),
+        (&page::NO_BUFFER, c("no_buffer")),
+    ];
+    let read: Vec<E> = values
+        .iter()
+        .map(|(reg, value)| value & op_reg.eq(number(reg)).repl(32))
+        .collect();
+    m.output_of("op_value", any_of(32, &read));
+
+    views(&m, &next, &at, &now, &wild, &swept);
+
+    // Nothing has happened for three rounds, and no timer runs.
+    let holds = [&ask, &fill, &take, &made, &flush, &signal];
+    let mut active: Vec<E> = holds.iter().map(|h| h.valid.clone()).collect();
+    active.extend([
+        op_valid,
+        missed,
+        !&swept,
+        m.input("works", 1),
+        stops.clone(),
+        c("enable").ne(c("running")),
+        c("running") & (c("pend").any() | c("waiting").any()),
+    ]);
+    let active = m.named("active", any_of(1, &active));
+    let calm = m.reg("calm", 5, 0);
+    m.process(|p| {
+        p.if_(&active, |p| p.set(&calm, 0));
+        p.elif(!calm.all(), |p| p.set(&calm, &calm + 1));
+    });
+    m.output_of("idle", calm.all() & !&active);
     m
+}
+
+/// The stages behind the word: what the engines see of a ring, and whether its doorbell is wild.
+fn views(m: &Module, next: &Fields, at: &E, now: &E, wild: &E, swept: &E) {
+    let seen = |name: &str| m.delay(&format!("v_{name}"), next.get(name));
+    let v = Fields::new(seen);
+    let v = |name: &str| v.get(name).clone();
+    let v_ring = m.delay("v_ring", at);
+
+    // Differences.
+    let d = |name: &str, value: E| m.delay(&format!("d_{name}"), &value);
+    let ring = d("ring", v_ring);
+    let run = d("run", v("running"));
+    let takes = d("takes", v("running") & !v("stopped"));
+    let limit = d("limit", lit(16, 1).shl_by(&v("size")));
+    let (ahead, behind) = (
+        d("ahead", v("tail") - v("fetched")),
+        d("behind", v("tail") - v("taken")),
+    );
+    let used = d("used", v("taken") - v("cq_head"));
+    let room = d(
+        "free",
+        lit(4, AHEAD.into()) - (v("fetched") - v("taken")).slice(0, 4),
+    );
+    let here = d("here", v("filled").ne(v("taken").slice(0, 4)));
+    let first = d("first", v("made") - v("pend").zext(32));
+    let count = d("count", v("pend"));
+    let ripe = d("ripe", v("quiet").ge(QUIET / 16) | v("urgent"));
+    let age = d("age", now.slice(6, 16) - v("since"));
+    let patience = d("patience", v("patience"));
+    let many = v("limit").le(1) | v("waiting").ge(v("limit")) | v("urgent");
+    let many = d("many", many);
+    let unsignalled = d("unsignalled", v("waiting").any() & v("running"));
+    let [fetched, taken, made, size] = ["fetched", "taken", "made", "size"].map(|n| d(n, v(n)));
+
+    // Verdicts.
+    let e = |name: &str, value: E| {
+        let o = m.output_reg_nr(&format!("e_{name}"), value.width());
+        m.assign(&o, value);
+    };
+    // What makes an engine act is clear from reset on until no stage holds anything of before.
+    let acts = |name: &str, value: E| {
+        let o = m.output_reg(&format!("e_{name}"), 1, 0);
+        m.assign(&o, value & swept);
+    };
+    e("ring", ring.clone());
+    let group = lit(3, 4) - fetched.slice(0, 2).zext(3);
+    let some = mux(ahead.ge(group.zext(16)), &group, ahead.slice(0, 3));
+    let some = m.named("some", some);
+    let is_wild = &run & (ahead.gt(&limit) | behind.gt(&limit));
+    let is_wild = m.named("is_wild", is_wild);
+    m.process(|p| p.set_slice_at(wild, &ring, &is_wild));
+    e("wild", is_wild);
+    acts("fetch", &takes & ahead.any() & room.ge(some.zext(4)));
+    e("fetch_count", some);
+    e("fetched", fetched);
+    let fits = m.named("fits", used.lt(&limit));
+    acts("take", all_of(&[takes.clone(), here.clone(), fits.clone()]));
+    acts("coming", all_of(&[takes, behind.any(), fits]));
+    e("taken", taken.slice(0, 3));
+    let low = first.slice(0, 2).zext(3);
+    let full = m.named("full", (&low + &count).ge(BATCH as u64));
+    acts("write", &run & count.any() & (&ripe | &full));
+    // A write ends with its group of four, so never runs over the ring's end.
+    e("count", mux(&full, lit(3, BATCH.into()) - &low, &count));
+    e("first", first);
+    e("space", count.lt(BATCH as u64));
+    e("made", made.slice(0, 16));
+    e("size", size);
+    acts("due", unsignalled & (many | age.ge(&patience)));
 }

@@ -1,13 +1,13 @@
 //! Transmit, first half: from submissions to data reads.
 //!
-//! The transmit rings are looked at in turn; each turn takes one submission, if its completion will have room. The submission is
+//! The transmit rings are looked at in turn, one a cycle; each turn takes one submission, if its completion will have room. The submission is
 //! checked (length 14 to 9,216, a destination that exists and lives); its data is read by DMA client 1, up to 8 frames ahead. What is needed
 //! when the data arrives waits in a queue for [`super::send`]. A submission that fails the check is only completed.
-//! Cost: 7 cycles a frame. Two block RAMs. Test: `tests/host.rs`.
+//! Cost: up to 24 cycles a frame. Two block RAMs. Test: `tests/host.rs`.
 
-use super::{Shape, word};
+use super::Shape;
 use crate::pcie::fifo::fifo;
-use crate::rtl::{E, Module, all_of, any_of, bits_for, cat, lit, mux, ram};
+use crate::rtl::{E, Module, any_of, bits_for, cat, lit, mux, ram};
 use smartnic_regs::Field;
 use smartnic_regs::ring::{completion as c, submission as sub};
 use smartnic_regs::values::dest;
@@ -28,27 +28,18 @@ pub(crate) const KEPT: &[(&str, u32)] = &[
     ("cookie", 32),
 ];
 
-/// Takes submissions. `ports` Ethernet ports, `groups` LAG groups (`lag_live`: those with a live member). Ports: pointers of [`super::rings`], `desc_*`,
-/// `rd_*` of DMA client 1, `kept_*` to [`super::send`], `done` (a bit for each transmit ring: a frame was completed), `tx_take`, `busy`, `idle`.
+/// Takes submissions. `ports` Ethernet ports, `groups` LAG groups (`lag_live`: those with a live member). Ports: `e_*` and event `take_*` of [`super::rings`],
+/// `desc_*`, `rd_*` of DMA client 1, `kept_*` to [`super::send`], `busy`, `idle`.
 pub fn transmit(s: Shape, ports: u32, groups: u32) -> Module {
     let m = Module::new("host_transmit");
     m.sync();
-    let (n, q) = (s.rings(), s.queues);
-    let packed = |name: &str, width: u32| m.input(name, width * n);
-    let (running, stopped) = (packed("running", 1), packed("stopped", 1));
-    let (taken, filled) = (packed("taken", 16), packed("filled", 4));
-    let (size, cq_head) = (packed("size", 4), packed("cq_head", 16));
-    let tail = packed("tail", 16);
+    let q = s.queues;
     let live = m.input("lag_live", groups);
-    let done = m.input("done", q);
 
     let index = m.reg("index", 2, 0);
     let ring = m.named("ring", index.zext(3) + q as u64);
-    let of = |v: &E, width: u32| word(v, &ring, width);
     let state = m.reg("state", 3, 0);
-    let (look, judge, load, check, ask) = (0, 1, 2, 3, 4);
-    let (may, used) = (m.reg_nr("may", 1), m.reg_nr("used", 16));
-    let limit = m.reg_nr("limit", 16);
+    let (look, load, check, ask) = (0, 1, 2, 3);
     let place = m.reg_nr("place", 3);
     let step = m.reg_nr("step", 2);
 
@@ -95,25 +86,18 @@ pub fn transmit(s: Shape, ports: u32, groups: u32) -> Module {
     let roomy = m.named("roomy", f.port("level").lt(8));
     let goes = m.named("goes", state.eq(ask) & &roomy & (!&fine | &ready));
     let next = mux(index.eq(q as u64 - 1), lit(2, 0), &index + 1);
-    let alive = m.named("alive", running.bit_at(&ring));
+    let settling = m.input("take_settling", 1);
+    let (e_ring, e_take) = (m.input("e_ring", 3), m.input("e_take", 1));
+    let turn = m.named("turn", state.eq(look) & !&settling & e_ring.eq(&ring));
     m.process(|p| {
         p.switch(&state, |s| {
             s.case(look, |p| {
-                let t = of(&taken, 16);
-                let here = of(&filled, 4).ne(t.slice(0, 4));
-                p.set(&may, &alive & !stopped.bit_at(&ring) & here);
-                // What was taken has been completed or will be: both need room.
-                p.set(&used, &t - of(&cq_head, 16));
-                p.set(&limit, lit(16, 1).shl_by(&of(&size, 4)));
-                p.set(&place, t.slice(0, 3));
+                // There is room for the completion of whatever was taken.
+                p.set(&place, m.input("e_taken", 3));
                 p.set(&step, 0);
-                p.set(&state, judge);
-            });
-            s.case(judge, |p| {
-                p.if_(&may & used.lt(&limit) & &roomy, |p| p.set(&state, load));
-                p.else_(|p| {
-                    p.set(&index, &next);
-                    p.set(&state, look);
+                p.if_(&turn, |p| {
+                    p.if_(&e_take & &roomy, |p| p.set(&state, load));
+                    p.else_(|p| p.set(&index, &next));
                 });
             });
             s.case(load, |p| {
@@ -156,37 +140,15 @@ pub fn transmit(s: Shape, ports: u32, groups: u32) -> Module {
         .drive("out_ready", m.input("kept_ready", 1));
     m.output_of("kept_valid", f.port("out_valid"));
     m.output_of("kept_data", f.port("out_data"));
-    let mine = index.decode(q);
-    m.output_of("tx_take", &mine & goes.repl(q));
-
-    // Frames of each ring under way: a ring that is disabled starts anew only when there are none.
-    let mut busy = vec![lit(1, 0); q as usize];
-    for r in 0..q {
-        let count = m.reg(&format!("frames_r{r}"), 5, 0);
-        let (up, down) = (&goes & mine.bit(r), done.bit(r));
-        let up = m.named(&format!("up_r{r}"), up);
-        m.process(|p| {
-            p.if_(&up & !&down, |p| p.set(&count, &count + 1));
-            p.elif(&down & !&up, |p| p.set(&count, &count - 1));
-        });
-        busy.push(count.any() | (index.eq(r as u64) & state.ne(look)));
-    }
-    m.output_of("busy", cat(busy.iter().rev()));
-    // Quiet: a whole round of rings in which nothing could be taken.
-    let round = m.reg("round", 3, 0);
-    let watched = cat([&tail, &cq_head, &filled, &running, &stopped]);
-    let watched = m.named("watched", watched);
-    let same = m.named("same", watched.eq(m.delay("watched_before", &watched)));
-    m.process(|p| {
-        p.if_(state.eq(judge) & !round.bit(2), |p| {
-            p.set(&round, &round + 1)
-        });
-        p.if_(state.ge(load) | !&same, |p| p.set(&round, 0));
-    });
+    m.output_of("take_valid", &goes);
+    m.output_of("take_ring", &ring);
+    // Frames under way are told by the pointers; here, what they do not tell yet.
+    let engaged = m.named("engaged", state.ne(look) | &settling);
+    let busy_ring = m.reg_nr("busy_ring", 3);
+    m.process(|p| p.if_(state.eq(load), |p| p.set(&busy_ring, &ring)));
+    let of = mux(state.eq(look), &busy_ring, &ring);
+    m.output_of("busy", of.decode(s.rings()) & engaged.repl(s.rings()));
     let idle = m.output_reg("idle", 1, 0);
-    m.assign(
-        &idle,
-        all_of(&[round.bit(2), same, !f.port("out_valid"), state.lt(load)]),
-    );
+    m.assign(&idle, !(f.port("out_valid") | &engaged));
     m
 }

@@ -3,13 +3,14 @@
 //! A transfer starts at any byte of a double word; since pieces are cut at block boundaries, the shift is one for the whole
 //! transfer. Pipeline: read, RAM output, register, shift, pack two double words; all of it stalls with the receiver. A
 //! slot that failed ends the transfer with one beat `last` and `err`, and the slots left of that transfer are skipped.
+//! A client whose transfers are of whole, aligned beats has no shifter.
 //! Throughput: a double word a cycle, 1 cycle lost a slot. Tests: `tests/pcie.rs`, `tests/pcie_dma.rs`.
 
-use crate::rtl::{E, Module, cat, lit, mux, pick};
+use crate::rtl::{Module, cat, lit, mux, pick};
 
-/// For slots of `1 << block` bytes. Inputs `some` and `slot_*` describe the slot at the head of the queue, `freed` frees it; `read`, `place` and
+/// For slots of `1 << block` bytes; `shifts`: transfers start at any byte, else they are of whole beats. Inputs `some` and `slot_*` describe the slot at the head of the queue, `freed` frees it; `read`, `place` and
 /// `word` are the block RAM's; `valid`, `ready`, `data`, `keep`, `last`, `err` the beats.
-pub(crate) fn deliver(block: u32) -> Module {
+pub(crate) fn deliver(block: u32, shifts: bool) -> Module {
     let words = block - 2;
     let m = Module::new(&format!("deliver{block}"));
     m.sync();
@@ -90,26 +91,34 @@ pub(crate) fn deliver(block: u32) -> Module {
         });
     });
 
-    // Shift.
+    // Shift: `low` and `high` are the eight bytes of which four are wanted, from byte n on.
     let before = m.reg_nr("prior", 32);
     let (extra_shift, extra_tail) = (m.reg_nr("extra_shift", 2), m.reg_nr("extra_tail", 3));
     let (bad, first, final_) = (t2.bit(0), t2.bit(1), t2.bit(2));
-    let n = m.named("n", mux(&extra, &extra_shift, t2.slice(3, 2)));
-    let tail = m.named("tail", mux(&extra, &extra_tail, t2.slice(5, 3)));
     let token_in = m.named("token_in", &v2 & !&extra);
+    let (n, tail) = if shifts {
+        (
+            mux(&extra, &extra_shift, t2.slice(3, 2)),
+            mux(&extra, &extra_tail, t2.slice(5, 3)),
+        )
+    } else {
+        (lit(2, 0), lit(3, 0))
+    };
+    let (n, tail) = (m.named("n", n), m.named("tail", tail));
     // The last double word has bytes for one more of ours if the shift leaves what the end needs.
     let rest = cat(&[tail.slice(0, 2).is_zero(), tail.slice(0, 2)]);
     let holds_more = m.named("holds_more", n.any() & (n.zext(3) + rest).le(4));
-    let high = mux(&extra, lit(32, 0), &q);
-    let both = cat([&high, &before]);
-    let parts: Vec<E> = (0..4).map(|k| both.slice(8 * k, 32)).collect();
-    let alone: Vec<E> = (0..4).map(|k| q.shr(8 * k)).collect();
     let single = m.named("single", &first & &final_ & &holds_more);
-    let dword = mux(
-        n.is_zero() & !&extra,
-        &q,
-        mux(&single & !&extra, pick(&n, &alone), pick(&n, &parts)),
-    );
+    let dword = if shifts {
+        let alone = m.named("alone", !&extra & (n.is_zero() | &single));
+        let low = m.named("low_bytes", mux(&alone, &q, &before));
+        let none = m.named("none", &extra | &single);
+        let high = m.named("high_bytes", &q & (!none).repl(32));
+        let both = cat([&high, &low]);
+        pick(&n, &[0, 1, 2, 3].map(|k| both.slice(8 * k, 32)))
+    } else {
+        q.clone()
+    };
     let dword = m.named("dword", dword);
     let gives = &token_in & !&bad & (n.is_zero() | !&first | &single);
     let gives = m.named("gives", gives | &extra);

@@ -68,6 +68,7 @@ pub fn pcie_endpoint_core(_params: &crate::params::Params) -> Module {
         .drive("cfg_msix_mask", &msix_mask)
         .drive("using", write.port("using"))
         .drive("use_vector", write.port("use_vector"))
+        .drive("use_word", write.port("use_word"))
         .drive("raise", write.port("raise"))
         .drive("sent", write.port("sent"))
         .drive("test", input("vector_test", 16));

@@ -33,7 +33,7 @@ pub const BUS_TIMEOUT: u64 = 64;
 pub const SLOTS: u32 = 4;
 /// Bits of the count of posted packets that orders reads and completions behind them.
 pub const MARK_BITS: u32 = 8;
-/// log2 of the bytes that a read of client c may ask for: submissions are read in small pieces.
+/// log2 of the bytes that a read of client c may ask for: client 0's transfers lie in one such block.
 pub const BLOCK_LOG2: [u32; 2] = [7, 9];
 
 pub(crate) const REQ_WRITE: u64 = 0;

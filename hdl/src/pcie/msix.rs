@@ -2,17 +2,19 @@
 //!
 //! - Software: `table_valid/write/dword[10]/wdata`, held until the pulse `table_ack` (with `table_rdata`). The table stands at byte 0, the
 //!   PBA at 0x800; everything else reads as zero. Addresses and data are undefined after reset, every vector is masked.
-//! - Hardware: the write engine shows `use_vector` while `using` is set and gets `use_address`, `use_data`, and whether the vector may be
-//!   sent now (`use_open`: MSI-X enabled, neither function nor vector masked). `raise` makes the vector pending instead, `sent` clears it.
+//! - Hardware: the write engine shows `use_vector` while `using` is set and gets whether the vector may be sent now (`use_open`: MSI-X enabled,
+//!   neither function nor vector masked). [`USE_LATENCY`] cycles after it has asked for word `use_word` of the entry, the word is `use_value`. `raise` makes the vector pending instead, `sent` clears it.
 //! - `due_valid/due_vector`: the lowest vector that is pending and no longer masked. With MSI-X disabled nothing is
 //!   kept pending.
 //! - `test` sets pending bits: a driver's self test.
-//! - Tests: `tests/pcie.rs`, `tests/pcie_dma.rs`.
+//! - One block RAM for addresses and data. Tests: `tests/pcie.rs`, `tests/pcie_dma.rs`.
 
-use crate::rtl::{E, Module, all_of, cat, lit, mux, pick, ram};
+use crate::rtl::{E, Module, all_of, cat, lit, mux, ram};
 use smartnic_regs::{msix as page, values::vector};
 
 const VECTORS: u32 = vector::COUNT;
+/// Cycles from `use_word` to `use_value`.
+pub(crate) const USE_LATENCY: u64 = 2;
 
 /// The table. Ports: see the module's header.
 pub fn msix() -> Module {
@@ -25,22 +27,31 @@ pub fn msix() -> Module {
     let (raise, sent) = (m.input("raise", 1), m.input("sent", 1));
     let test = m.input("test", VECTORS);
 
+    // Software's access is answered when its word has come through.
+    let (go1, go2) = (m.reg("go1", 1, 0), m.reg("go2", 1, 0));
     let ack = m.output_reg("table_ack", 1, 0);
-    let go = m.named("go", &valid & !&using & !&ack);
-    m.assign(&ack, &go);
+    let go = &valid & !(&using | &go1 | &go2 | &ack);
+    let go = m.named("go", go);
+    m.assign(&go1, &go);
+    m.assign(&go2, &go1);
+    m.assign(&ack, &go2);
     let in_table = m.named("in_table", dword.slice(6, 4).is_zero());
     let (entry, word) = (dword.slice(2, 4), dword.slice(0, 2));
-    let index = m.named("index", mux(&using, &vector, &entry));
-    let columns: Vec<E> = (0..3u64)
-        .map(|i| {
-            let r = m.inst(&format!("column{i}"), &ram::lut(32, VECTORS as u64));
-            r.drive("we", &go & &write & &in_table & word.eq(i))
-                .drive("waddr", &entry)
-                .drive("wdata", &wdata)
-                .drive("raddr", &index);
-            r.port("rdata")
-        })
-        .collect();
+    let r = m.inst("vectors_ram", &ram::block(32, 4 * u64::from(VECTORS)));
+    r.drive("we", &go & &write & &in_table & !word.all())
+        .drive("waddr", cat(&[entry.clone(), word.clone()]))
+        .drive("wdata", &wdata)
+        .drive("ren", true)
+        .drive(
+            "raddr",
+            mux(
+                &using,
+                cat(&[vector.clone(), m.input("use_word", 2)]),
+                cat(&[entry.clone(), word.clone()]),
+            ),
+        );
+    let cell = m.delay("entry_word", &r.port("rdata"));
+    m.output_of("use_value", &cell);
     let masked = m.reg("masked", VECTORS, (1 << VECTORS) - 1);
     let write_mask = m.named("write_mask", &go & &write & &in_table & word.eq(3));
     m.process(|p| {
@@ -56,20 +67,17 @@ pub fn msix() -> Module {
 
     let rdata = m.output_reg_nr("table_rdata", 32);
     let control = masked.bit_at(&entry).zext(32);
-    let cells: Vec<E> = columns.iter().cloned().chain([control]).collect();
     let pba = dword.eq(page::PBA.addr as u64 / 4);
     m.assign(
         &rdata,
         mux(
             &in_table,
-            pick(&word, &cells),
+            mux(word.all(), control, &cell),
             mux(pba, pending.zext(32), lit(32, 0)),
         ),
     );
     let allowed = m.named("allowed", &enable & !&function_mask);
     m.output_of("use_open", &allowed & !masked.bit_at(&vector));
-    m.output_of("use_address", cat([&columns[1], &columns[0]]));
-    m.output_of("use_data", &columns[2]);
 
     let due = m.named("due", &pending & !&masked & allowed.repl(VECTORS));
     let lowest: Vec<E> = (0..VECTORS)

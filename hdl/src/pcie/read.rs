@@ -1,8 +1,11 @@
 //! DMA reads of one client: asks for pieces, puts the answers in order, hands them out from lane 0.
 //!
+//! - Client 0 (submissions) asks for whole, aligned beats, at most 128 bytes that do not cross a multiple of 128: its transfers are one piece each
+//!   and need no shifting. What follows about cutting and shifting is client 1's.
 //! - Algorithm: a transfer is cut at addresses that are multiples of the smaller of the maximum read request size and this client's block (so
 //!   no request crosses 4 KiB). Each piece has one of 4 slots of a block RAM and a tag; a completion's data goes to its place in the
-//!   slot, whatever the order of the tags. `deliver` empties the slots in order.
+//!   slot, whatever the order of the tags. `deliver` empties the slots in order. A slot's shape, and how far its completions have come, lie in
+//!   LUT RAM; a completion takes effect in the cycle after its end.
 //! - Tags: bits 1:0 slot, bit 2 client, bits 4:3 generation. A slot that is given up (timeout, broken completion, reset) moves on to the
 //!   next generation and remembers the old one as dead: late completions of it are swallowed.
 //! - A completion must carry the byte count and lower address that the slot waits for (PCIe 2.2.9); anything else, another
@@ -26,14 +29,6 @@ struct Slot {
     err: E,
     age: E,
     generation: E,
-    first: E,
-    last: E,
-    tail: E,
-    /// Place in the block, in bytes, of the next byte that is awaited.
-    cursor: E,
-    left: E,
-    start: E,
-    dws: E,
 }
 
 /// Client `c` (0 or 1). Ports: `rd_*`, `rdata_*`; `cpl_*` of [`super::rx`]; `req_*` to [`super::tx`]; `tick`, `flr`, `mark_now`, `cfg_*`; `claims` (level beside
@@ -41,6 +36,7 @@ struct Slot {
 pub fn dma_read(c: u32) -> Module {
     let block = BLOCK_LOG2[c as usize];
     let words = block - 2;
+    let cuts = c == 1;
     let m = Module::new(&format!("dma_read{c}"));
     m.sync();
     let flr = m.input("flr", 1);
@@ -51,13 +47,6 @@ pub fn dma_read(c: u32) -> Module {
             err: m.reg_nr(&format!("err{i}"), 1),
             age: m.reg_nr(&format!("age{i}"), 3),
             generation: m.reg(&format!("generation{i}"), 2, 0),
-            first: m.reg_nr(&format!("first{i}"), 1),
-            last: m.reg_nr(&format!("last{i}"), 1),
-            tail: m.reg_nr(&format!("tail{i}"), 3),
-            cursor: m.reg_nr(&format!("cursor{i}"), block),
-            left: m.reg_nr(&format!("left{i}"), block + 1),
-            start: m.reg_nr(&format!("start{i}"), block),
-            dws: m.reg_nr(&format!("dws{i}"), words + 1),
         })
         .collect();
     let of = |index: &E, f: fn(&Slot) -> &E| {
@@ -100,12 +89,19 @@ pub fn dma_read(c: u32) -> Module {
         &addr.slice(0, 2),
         &[lit(4, 15), lit(4, 14), lit(4, 12), lit(4, 8)],
     );
-    let more = m.named("more", left.ne(bytes.zext(14)));
+    let more = if cuts {
+        left.ne(bytes.zext(14))
+    } else {
+        lit(1, 0)
+    };
+    let more = m.named("more", more);
     let free = m.named("free", !of(&put, |s| &s.used));
     let settled = m.reg("settled", 1, 0);
+    // A completion has ended: its slot's progress is written.
+    let ended = m.reg("ended", 1, 0);
     let wants = m.named(
         "wants",
-        state.eq(shape) & &settled & &free & &master & !&flr,
+        state.eq(shape) & &settled & &free & &master & !&flr & !&ended,
     );
     // A generation that is still dead is passed over; if all are, the oldest is taken. That it is dead is found a cycle
     // ahead: the generation of a free slot changes by nothing else, and the first cycle in it (`settled`) is waited out.
@@ -125,7 +121,13 @@ pub fn dma_read(c: u32) -> Module {
                     p.set(&addr, &addr_in);
                     p.set(&left, &len_in);
                     p.set(&tail, len_in.slice(0, 3));
-                    p.set(&state, calc);
+                    if cuts {
+                        p.set(&state, calc);
+                    } else {
+                        p.set(&tries, 0);
+                        p.set(&bytes, len_in.slice(0, block + 1));
+                        p.set(&state, shape);
+                    }
                 });
             });
             s.case(calc, |p| {
@@ -136,8 +138,14 @@ pub fn dma_read(c: u32) -> Module {
             });
             s.case(shape, |p| {
                 p.set(&dws, span.shr(2).slice(0, words + 1));
-                p.set(&first_be, mux(&one, &start_be & &end_be, &start_be));
-                p.set(&last_be, mux(&one, lit(4, 0), &end_be));
+                if cuts {
+                    p.set(&first_be, mux(&one, &start_be & &end_be, &start_be));
+                    p.set(&last_be, mux(&one, lit(4, 0), &end_be));
+                } else {
+                    // At least one beat, so two double words.
+                    p.set(&first_be, 15);
+                    p.set(&last_be, 15);
+                }
                 p.set(&mark, &mark_now);
                 let generation = of(&put, |s| &s.generation);
                 p.set(
@@ -152,7 +160,9 @@ pub fn dma_read(c: u32) -> Module {
                     p.set(&put, &put + 1);
                     p.set(&first, false);
                     p.set(&left, &left - bytes.zext(14));
-                    p.set(&addr, &addr + bytes.zext(64));
+                    if cuts {
+                        p.set(&addr, &addr + bytes.zext(64));
+                    }
                     p.set(&state, mux(&more, lit(2, calc), lit(2, idle)));
                 });
             });
@@ -199,15 +209,37 @@ pub fn dma_read(c: u32) -> Module {
     );
     let reaches = m.named("reaches", covers.ge(&count));
     let excess = m.named("excess", &covers - &count);
-    let cursor = of(&slot, |s| &s.cursor);
-    let awaited = of(&slot, |s| &s.left).zext(12).eq(&count)
+    // Where in the block the next byte is awaited, and how many are: of the slot of the completion, whose tag holds until its end.
+    let progress = m.inst("progress", &ram::lut(2 * block + 1, SLOTS as u64));
+    let stands = m.named("stands", progress.port("rdata"));
+    let (cursor, remains) = (stands.slice(0, block), stands.slice(block, block + 1));
+    let awaited = remains.zext(12).eq(&count)
         & cursor.slice(0, 7).eq(&lower)
         & c_dws.any()
         & (!&reaches | excess.lt(4));
     let success = status.is_zero() & &has_data;
     let alive = m.named("alive", &hit & waits(&c_slot, &c_generation));
-    let good = m.named("good", &c_end & &alive & &fits & &c_ok);
-    let broken = m.named("broken", &c_end & &alive & !(&fits & &c_ok));
+    let well = m.delay("well", &(&fits & &c_ok));
+    let hits = m.reg("hits", 1, 0);
+    m.assign(&hits, &c_end & &alive & !&flr);
+    m.assign(&ended, &c_end & &hit);
+    let good = m.named("good", &hits & &well);
+    let broken = m.named("broken", &hits & !&well);
+    let next = &cursor + covered.resize(block);
+    let next = m.delay("next_cursor", &cat(&[next.slice(2, words), lit(2, 0)]));
+    let rest = m.delay("rest", &(&remains - covered.resize(block + 1)));
+    progress
+        .drive("we", &good | &asks)
+        .drive("waddr", mux(&good, &c_slot, &put))
+        .drive(
+            "wdata",
+            mux(
+                &good,
+                cat([&rest, &next]),
+                cat([&bytes, &addr.slice(0, block)]),
+            ),
+        )
+        .drive("raddr", &slot);
     m.process(|p| {
         p.if_(&hdr, |p| {
             p.set(&hit, &current);
@@ -233,14 +265,14 @@ pub fn dma_read(c: u32) -> Module {
 
     // Slots.
     let tick = m.input("tick", 1);
-    let out = m.inst("out", &deliver(block));
+    let out = m.inst("out", &deliver(block, cuts));
     let releases = out.port("freed");
     let mut expired = vec![];
     let mut buried = vec![];
     for (i, s) in slots.iter().enumerate() {
         let index = lit(2, i as u64);
         let waiting = m.named(&format!("waiting{i}"), &s.used & !&s.done);
-        let ends = c_slot.eq(&index) & &hit & &c_end;
+        let ends = c_slot.eq(&index) & ((&hit & &c_end) | &ended);
         let expire = &waiting & &tick & s.age.eq(PATIENCE - 1) & !&ends & !&flr;
         let expire = m.named(&format!("expire{i}"), expire);
         let fails = m.named(&format!("fails{i}"), &broken & c_slot.eq(&index));
@@ -256,21 +288,11 @@ pub fn dma_read(c: u32) -> Module {
                 p.set(&s.done, false);
                 p.set(&s.err, false);
                 p.set(&s.age, 0);
-                p.set(&s.first, &first);
-                p.set(&s.last, !&more);
-                p.set(&s.tail, &tail);
-                p.set(&s.cursor, addr.slice(0, block));
-                p.set(&s.start, addr.slice(0, block));
-                p.set(&s.left, &bytes);
-                p.set(&s.dws, span.shr(2).slice(0, words + 1));
             });
             p.elif(&waiting & &tick & !s.age.eq(PATIENCE - 1), |p| {
                 p.set(&s.age, &s.age + 1)
             });
             p.if_(&good & c_slot.eq(&index), |p| {
-                let next = &s.cursor + covered.resize(block);
-                p.set(&s.cursor, cat(&[next.slice(2, words), lit(2, 0)]));
-                p.set(&s.left, &s.left - covered.resize(block + 1));
                 p.set(&s.done, &final_);
             });
             p.if_(&expire | &fails, |p| {
@@ -295,7 +317,31 @@ pub fn dma_read(c: u32) -> Module {
         p.if_(&flr, |p| p.set(&get, 0));
     });
 
-    // Handing out.
+    // Handing out: a slot's shape.
+    let shapes = m.inst("shapes", &ram::lut(6 + block + words, SLOTS as u64));
+    let dws_in = span.shr(2).slice(0, words + 1);
+    let (one_piece, whole) = (lit(1, 1), lit(3, 0));
+    let ends = if cuts {
+        (first.clone(), !&more, tail.clone())
+    } else {
+        (one_piece.clone(), one_piece, whole)
+    };
+    shapes
+        .drive("we", &asks)
+        .drive("waddr", &put)
+        .drive(
+            "wdata",
+            cat(&[dws_in, addr.slice(0, block), ends.2, ends.1, ends.0]),
+        )
+        .drive("raddr", &get);
+    let given = |lsb: u32, width: u32| {
+        // What is the same for all is not kept.
+        if !cuts && lsb < 5 {
+            lit(width, if lsb < 2 { 1 } else { 0 })
+        } else {
+            shapes.port("rdata").slice(lsb, width)
+        }
+    };
     let r = m.inst("blocks", &ram::block(32, (SLOTS as u64) << words));
     r.drive("we", &data_valid & &hit)
         .drive("waddr", cat([&c_slot, &place]))
@@ -306,11 +352,11 @@ pub fn dma_read(c: u32) -> Module {
         .drive("flr", &flr)
         .drive("some", of(&get, |s| &s.used) & of(&get, |s| &s.done))
         .drive("slot_err", of(&get, |s| &s.err))
-        .drive("slot_first", of(&get, |s| &s.first))
-        .drive("slot_last", of(&get, |s| &s.last))
-        .drive("slot_tail", of(&get, |s| &s.tail))
-        .drive("slot_start", of(&get, |s| &s.start))
-        .drive("slot_dws", of(&get, |s| &s.dws))
+        .drive("slot_first", given(0, 1))
+        .drive("slot_last", given(1, 1))
+        .drive("slot_tail", given(2, 3))
+        .drive("slot_start", given(5, block))
+        .drive("slot_dws", given(5 + block, words + 1))
         .drive("ready", m.input("rdata_ready", 1));
     for (name, width) in [
         ("valid", 1),

@@ -11,6 +11,7 @@
 //! - Tests: `tests/pcie.rs`, `tests/pcie_dma.rs`.
 
 use super::MARK_BITS;
+use super::msix::USE_LATENCY;
 use crate::rtl::{E, Module, cat, lit, mux, pick, ram};
 
 const BEATS: u64 = 128;
@@ -54,14 +55,17 @@ pub fn dma_write() -> Module {
     let to_go = m.reg_nr("to_go", 7);
 
     // Interrupts.
-    let use_address = m.input("use_address", 64);
-    let (use_open, use_data) = (m.input("use_open", 1), m.input("use_data", 32));
+    let (use_open, use_value) = (m.input("use_open", 1), m.input("use_value", 32));
+    // The entry's words one after another: address, its high half, data.
+    let step = m.reg_nr("step", 3);
+    m.output_of("use_word", step.slice(0, 2));
+    let known = m.named("known", step.eq(2 + USE_LATENCY));
     let (due_valid, due_vector) = (m.input("due_valid", 1), m.input("due_vector", 4));
     let asking = m.named("asking", state.eq(vector));
     m.output_of("using", &asking);
     m.output_of("use_vector", &number);
-    m.output_of("raise", &asking & !&use_open);
-    m.output_of("sent", &asking & &use_open);
+    m.output_of("raise", &asking & &known & !&use_open);
+    m.output_of("sent", &asking & &known & &use_open);
 
     // The packet queue: pointers have a bit more than the address.
     let (write_at, commit, read_at) = (
@@ -109,6 +113,7 @@ pub fn dma_write() -> Module {
         p.switch(&state, |s| {
             s.case(idle, |p| {
                 p.set(&half, false);
+                p.set(&step, 0);
                 p.set(&carry, 0);
                 p.set(&msi, false);
                 p.if_(!&flushing & &due_valid, |p| {
@@ -126,10 +131,16 @@ pub fn dma_write() -> Module {
             });
             s.case(vector, |p| {
                 p.set(&msi, true);
-                p.set(&addr, &use_address);
-                p.set(&msi_data, &use_data);
                 p.set(&left, 4);
-                p.set(&state, mux(&use_open, lit(4, calc), lit(4, idle)));
+                p.set(&msi_data, &use_value);
+                p.set(&step, &step + 1);
+                p.if_(step.eq(USE_LATENCY), |p| p.set_slice(&addr, 0, &use_value));
+                p.if_(step.eq(1 + USE_LATENCY), |p| {
+                    p.set_slice(&addr, 32, &use_value)
+                });
+                p.if_(&known, |p| {
+                    p.set(&state, mux(&use_open, lit(4, calc), lit(4, idle)))
+                });
             });
             s.case(calc, |p| {
                 p.set(&bytes, mux(left.lt(room.zext(14)), left.slice(0, 9), &room));
@@ -228,7 +239,8 @@ pub fn dma_write() -> Module {
     let q1 = r.port("rdata");
     let made = m.reg("made", MARK_BITS, 0);
     let sent_count = m.output_reg("sent_count", MARK_BITS, 0);
-    let building = m.named("building", state.ge(calc) | &emit | &asking);
+    // Not while a vector is looked up: if it is masked no packet comes of it, and who waited for one would wait for ever.
+    let building = m.named("building", state.ge(calc) | &emit);
     m.process(|p| {
         p.if_(&advance, |p| {
             p.set(&v1, &some);

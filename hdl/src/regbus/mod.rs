@@ -259,16 +259,33 @@ impl RegFile {
         &self.strobe & !&self.write & self.addr.slice(2, 10).eq((off / 4) as u64)
     }
 
+    /// The request as it stands in the cycle of the decode: `strobe` (1), `write` (1), address in the page (12), data (32). The last three
+    /// hold until the next request, so until the answer.
+    pub fn request(&self) -> (E, E, E, E) {
+        (
+            self.strobe.clone(),
+            self.write.clone(),
+            self.addr.clone(),
+            self.wdata.clone(),
+        )
+    }
+
     /// Makes the answer ports. Registers of the page that the block did not take read as zero.
     pub fn finish(self) {
+        let (never, zero) = (lit(1, 0), lit(32, 0));
+        self.finish_slow(&never, &never, &zero)
+    }
+
+    /// [`RegFile::finish`] of a page of which the block decodes a part itself: while `mine` is set (a function of the address of
+    /// [`RegFile::request`]), the answer is given with the pulse `done`, with `value` (which is zero without it). At most 32 cycles later.
+    pub fn finish_slow(self, mine: &E, done: &E, value: &E) {
         let ack = self.m.output_reg("reg_ack", 1, 0);
-        self.m.assign(&ack, &self.strobe);
+        self.m.assign(&ack, (&self.strobe & !mine) | done);
         let rdata = self.m.output_reg("reg_rdata", 32, 0);
         let read = &self.strobe & !&self.write;
-        let value = any_of(32, &self.reads);
-        self.m.process(|p| {
-            p.set(&rdata, 0u64);
-            p.if_(read, |p| p.set(&rdata, value));
-        });
+        let read = self.m.named("reg_reads", read & !mine);
+        let fast = any_of(32, &self.reads);
+        self.m
+            .assign(&rdata, (fast & read.repl(32)) | (value & done.repl(32)));
     }
 }

@@ -204,6 +204,15 @@ impl Bench {
             [self.rc.rng.random_range(0..4)];
         high + 0x10_0000 + low + near + self.rc.rng.random_range(0..64)
     }
+    /// What client `c` may read: client 0 whole beats of one block of 128 bytes.
+    pub fn readable(c: usize, addr: u64, len: usize) -> (u64, usize) {
+        if c == 1 {
+            return (addr, len);
+        }
+        let addr = addr & !7;
+        let room = 128 - (addr & 127) as usize;
+        (addr, (len.next_multiple_of(8)).min(room))
+    }
     pub fn length(&mut self) -> usize {
         match self.rc.rng.random_range(0..8) {
             0 => self.rc.rng.random_range(1..9217),

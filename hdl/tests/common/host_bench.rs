@@ -187,9 +187,7 @@ impl Host {
     /// The switch is reset: the frame that is being taken ends without its end. True if some of it was taken.
     pub fn switch_reset(&mut self) -> bool {
         let begun = self.out_at > 0;
-        if begun || self.offered {
-            self.out.pop_front();
-        }
+        self.out.pop_front();
         (self.out_at, self.offered) = (0, false);
         let rate = std::mem::take(&mut self.out_rate);
         (0..16).for_each(|_| self.step());

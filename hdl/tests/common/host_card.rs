@@ -64,6 +64,26 @@ pub struct Out {
     pub class: u32,
 }
 
+impl Out {
+    /// Sets a field of the metadata.
+    pub fn set_meta(&mut self, name: &str, value: u32) {
+        let mut wide = self
+            .meta
+            .iter()
+            .rev()
+            .fold(0u128, |a, x| a << 32 | *x as u128);
+        let mut lsb = 0;
+        for (n, w) in smartnic_hdl::meta::FIELDS {
+            if *n == name {
+                let mask = ((1u128 << w) - 1) << lsb;
+                wide = wide & !mask | (value as u128) << lsb & mask;
+            }
+            lsb += w;
+        }
+        (0..4).for_each(|i| self.meta[i] = (wide >> (32 * i)) as u32);
+    }
+}
+
 /// A frame that the host port handed to the switch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct In {

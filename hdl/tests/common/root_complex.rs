@@ -60,6 +60,8 @@ pub struct RootComplex {
     pub mps: u32,
     pub mrrs: u32,
     pub reads: u64,
+    /// Where they were.
+    pub reads_at: Vec<u64>,
     /// Bytes with 24 of overhead a packet: from the card, to the card.
     pub up: u64,
     pub down: u64,
@@ -89,6 +91,7 @@ impl RootComplex {
             mps: 0,
             mrrs: 2,
             reads: 0,
+            reads_at: vec![],
             up: 0,
             down: 0,
             link: None,
@@ -265,6 +268,7 @@ impl RootComplex {
                 } else {
                     assert!(dws * 4 <= 128 << self.mrrs, "read {dws} beyond MRRS");
                     self.reads += 1;
+                    self.reads_at.push(addr);
                     self.answer(addr, skip, end, p[1] >> 8 & 255);
                 }
             }

@@ -2,7 +2,7 @@
 
 use smartnic_regs::ring::completion;
 use smartnic_regs::values::vector;
-use smartnic_regs::{event, global, host};
+use smartnic_regs::{global, host};
 
 use super::mmio::Mmio;
 use super::ring::{Event, EventRing, Ring, RxFrame, TxDone, TxTarget};
@@ -242,7 +242,7 @@ impl HostPort {
 
     /// Stops all rings, before the memory goes away.
     pub fn stop(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
-        mmio.write(event::CONTROL, 0)?;
+        self.events.stop(mmio)?;
         self.rx.stop(mmio)?;
         self.tx.stop(mmio)
     }

@@ -109,10 +109,22 @@ impl Mmio {
         value: u32,
         what: &'static str,
     ) -> Result<u32, DeviceError> {
+        self.wait_at(reg, 0, field, value, what)
+    }
+
+    /// Waits until `field` of the `index`-th register of an array reads `value`; at most [`COMMAND_TIMEOUT`].
+    pub fn wait_at(
+        &mut self,
+        reg: Reg,
+        index: u32,
+        field: Field,
+        value: u32,
+        what: &'static str,
+    ) -> Result<u32, DeviceError> {
         let start = Instant::now();
         let mut reads = 0u32;
         loop {
-            let now = self.read(reg)?;
+            let now = self.read_at(reg, index)?;
             if field.get(now) == value {
                 return Ok(now);
             }

@@ -15,11 +15,13 @@ pub mod mmio;
 pub mod port;
 pub mod ring;
 pub mod stats;
+pub mod steering;
 
 pub use caps::Caps;
 pub use error::{DeviceError, RingFault};
 pub use mac::MacAddr;
 pub use mmio::Mmio;
+pub use steering::Steering;
 
 use smartnic_regs::{global, reserved};
 
@@ -154,6 +156,14 @@ impl Device {
     /// The counters.
     pub fn stats(&mut self) -> Stats<'_> {
         Stats::new(&mut self.mmio, &self.caps)
+    }
+    /// Chooses the receive rings. A reset of the host side leaves ring 0 for all.
+    pub fn set_steering(&mut self, steering: &Steering) -> Result<(), DeviceError> {
+        steering.write(&mut self.mmio, &self.caps)
+    }
+    /// The choice of receive rings.
+    pub fn steering(&mut self) -> Result<Steering, DeviceError> {
+        Steering::read(&mut self.mmio, &self.caps)
     }
     /// Starts rings and interrupts.
     pub fn start_host(&mut self, config: &host::HostConfig) -> Result<HostPort, DeviceError> {

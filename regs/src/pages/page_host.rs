@@ -6,7 +6,7 @@ page! {
         CONTROL @0x000 [8; 64] Rw { /// The ring runs.
             ENABLE: 0+1, /// log2 of the number of entries (2 to 15).
             SIZE_LOG2: 8+4 };
-        /// Submission queue, iova low (64-byte aligned).
+        /// Submission queue, iova low (64-byte aligned: lower bits are not used).
         SQ_LO @0x004 [8; 64] Rw;
         /// Submission queue, iova high.
         SQ_HI @0x008 [8; 64] Rw;
@@ -24,7 +24,9 @@ page! {
         CQ_HEAD @0x020 [8; 64] Rw;
         /// Ring state.
         STATUS @0x024 [8; 64] Ro { /// The ring is stopped by an error; disable and enable it to recover.
-            STOPPED: 0+1, /// See `values::ring_error`.
+            STOPPED: 0+1, /// The ring runs, or something of it is under way: its memory belongs to the card. Once this reads 0 after ENABLE was
+            /// cleared, nothing of the ring is read or written any more, and all that was written has arrived.
+            BUSY: 1+1, /// See `values::ring_error`.
             ERROR: 4+4, /// Submissions taken, low 16 bits.
             HEAD: 16+16 };
         /// Completions that may wait before an interrupt (0 and 1: none wait), and how long in core cycles x 64.
@@ -45,6 +47,11 @@ page! {
         READ_TIMEOUT @0x404 Rw = 1250000;
         /// MSI-X vectors pending, bit per vector (read); writing ones raises those vectors (a driver's self test).
         VECTOR_TEST @0x408 Rwh;
+        /// Which receive ring takes a frame for the host. A ring that does not run, or is not there, stands for ring 0.
+        STEERING @0x40c Rw { /// Ring by source port: two bits a port, port 0 lowest.
+            SOURCE: 0+16, /// Ring of frames that came for a reason other than LOCAL and FLOOD (traps), if TRAPS is set.
+            TRAP_RING: 16+2, /// Traps go to TRAP_RING, whatever their source.
+            TRAPS: 20+1 };
     }
 }
 page! {
@@ -62,6 +69,10 @@ page! {
         HEAD @0x00c Rw;
         /// Events lost because the ring was full or off.
         LOST @0x010 Ro;
+        /// State.
+        STATUS @0x014 Ro { /// The ring runs, or an entry or an interrupt is under way: once this reads 0 after ENABLE was cleared, the ring's memory
+            /// is not written any more.
+            BUSY: 0+1 };
     }
 }
 page! {

@@ -103,9 +103,7 @@ impl Ring {
 
     /// Disables the ring, forgets what was in flight, and enables it again; a receive ring gets all its buffers.
     pub fn start(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
-        mmio.write_at(host::CONTROL, self.index, 0)?;
-        // Read back: the card has seen the write, and what it still had to write is written.
-        mmio.read_at(host::CONTROL, self.index)?;
+        self.stop(mmio)?;
         self.completions.clear();
         self.memory.store32(self.head_offset, 0);
         self.tail = 0;
@@ -328,9 +326,12 @@ impl Ring {
         Ok(())
     }
 
-    /// Stops the ring: the card does not touch its memory any more.
+    /// Stops the ring, and waits until the card does not touch its memory any more: frames under way are finished or given up first, a read of memory
+    /// that nobody answers after host::READ_TIMEOUT.
     pub fn stop(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
         mmio.write_at(host::CONTROL, self.index, 0)?;
-        mmio.read_at(host::CONTROL, self.index).map(|_| ())
+        let busy = host::STATUS::BUSY;
+        mmio.wait_at(host::STATUS, self.index, busy, 0, "stopping a ring")
+            .map(|_| ())
     }
 }

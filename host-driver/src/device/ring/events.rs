@@ -41,8 +41,7 @@ impl EventRing {
 
     /// Disables, clears and enables the ring.
     pub fn start(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
-        mmio.write(event_regs::CONTROL, 0)?;
-        mmio.read(event_regs::CONTROL)?;
+        self.stop(mmio)?;
         self.entries.clear();
         mmio.write64_at(event_regs::BASE_LO, event_regs::BASE_HI, 0, self.iova)?;
         mmio.write(event_regs::HEAD, 0)?;
@@ -51,6 +50,14 @@ impl EventRing {
             event_regs::CONTROL,
             ENABLE.put(1) | SIZE_LOG2.put(self.entries.size_log2),
         )
+    }
+
+    /// Stops the ring, and waits until the card does not write to its memory any more.
+    pub fn stop(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
+        mmio.write(event_regs::CONTROL, 0)?;
+        let busy = event_regs::STATUS::BUSY;
+        mmio.wait(event_regs::STATUS, busy, 0, "stopping the event ring")
+            .map(|_| ())
     }
 
     /// Takes up to `budget` events. An entry of an unknown kind is skipped and logged: later cards may have more.
