@@ -4,8 +4,7 @@
 //! `lag_live[groups]` (LAG groups with a live member), `link_changed` (pulse), `now[64]` (core cycles), and the endpoint core's `dma_event`,
 //! `read_timeout`, `vector_test`, `vectors_pending`; `delivered` (pulse: a frame is in a receive ring) with `delivered_bytes[14]`. `out{P}_*`, `in{P}_*` have the card's beat width.
 //!
-//! Cost for 4 ports on the ECP5: 4,462 LUT4, 611 carry cells, 135 LUT RAM cells, 3,608 registers, 6 block RAMs; 85 MHz on a -8 with its
-//! ports timed, before the doorbell check was spread over three cycles; below the 125 MHz that the card needs (docs/hdl.md).
+//! Cost for 2 ports on the ECP5: 2,620 LUT4, 372 carry cells, 71 LUT RAM cells, 3,207 registers, 8 block RAMs.
 //!
 //! Tests: `tests/host.rs`, `tests/host_faults.rs`, `tests/host_switch.rs`, `tests/host_link.rs`, together with the endpoint core.
 
