@@ -268,14 +268,13 @@ fn steering() {
             h.set(host::STEERING, 0, value);
             assert_eq!(h.get(host::STEERING, 0), value);
             let mut expect: Vec<Vec<Out>> = vec![vec![]; 4];
-            for i in 0..4 {
-                if let Some(mut r) = rings[i].take() {
+            for (i, ring) in rings.iter_mut().enumerate() {
+                if let Some(r) = ring {
                     for k in 0..24 {
                         let addr = 0x2_0000_0000 + ((i as u64) << 24) + 4096 * k;
-                        h.submit(&mut r, addr, 2000, k as u32);
+                        h.submit(r, addr, 2000, k as u32);
                     }
-                    h.ring_tail(&r);
-                    rings[i] = Some(r);
+                    h.ring_tail(r);
                 }
             }
             h.settle();
