@@ -33,8 +33,8 @@
 //! is learned to 90 % without a loss, with 1 to 11 entries in the CAM at the end. A learn request takes effect for lookups made 10 cycles later if the
 //! engine is idle.
 //!
-//! **Cost** (8,192 entries, CAM 32, ECP5, yosys): 6,318 LUT4, 3,396 FF, 32 DP16KD (4 a way). Of the LUTs 1,056 are LUT RAM (176 cells), 1,300
-//! the three hashes, 800 the comparators of the ways (lookup and engine), 1,450 the CAM with its RAM, 500 the registers' page. Clock: docs/hdl.md.
+//! **Cost** (8,192 entries, CAM 32, ECP5, yosys): 6,318 LUT4, 3,396 FF, 32 DP16KD (4 a way). Of the LUTs 1,056 are LUT RAM (176 cells); most of
+//! the rest are the three hashes (about 1,300) and the comparators of the ways (about 700). Clock: docs/hdl.md.
 //!
 //! **Tests:** `tests/fdb.rs` (operations), `fdb_cam.rs` (fingerprints), `fdb_fill.rs` (fill, line rate, overruns, hashes), `fdb_sweep.rs`
 //! (ageing, flush, reset), `fdb_random.rs` (everything at once).

@@ -2,7 +2,8 @@
 //!
 //! A pulse is counted in a few bits first; each of eight slots is visited every 8 cycles (16 while the bus reads in every second cycle), when
 //! what was counted is added to its word. So a pulse shows in the register after 18 cycles at most. The words are zero from the tenth cycle
-//! after reset. Cost of seven: 140 LUT4, 70 FF, where registers with an adder each take 380 and 224. Tests: `tests/fdb*.rs`, `tests/lag.rs`.
+//! after reset. The FDB's seven: 48 LUT4 of
+//! memory, one adder, 23 FF of counted pulses, where registers with an adder each take 231 LUT4, 224 FF and a wider read multiplexer. Tests: `tests/fdb*.rs`, `tests/lag.rs`.
 
 use crate::rtl::{E, Module, cat, lit, mux, pick, ram};
 
