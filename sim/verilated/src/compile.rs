@@ -217,7 +217,9 @@ fn cxx_flags(options: &Options, tools: &Tools) -> Vec<&'static str> {
         flags.extend(["-DVM_TRACE=0", "-DVM_TRACE_FST=0"]);
     }
     match options.opt {
-        Opt::Fast => flags.extend(["-O3", "-march=native"]),
+        // A cycle runs through most of the model's code once: small code is fast code. Measured on the
+        // 4-port card: -Os 7 % faster than -O3, half its compile time; profile-guided no gain.
+        Opt::Fast => flags.extend(["-Os", "-march=native"]),
         Opt::Quick => flags.push("-O1"),
     }
     flags

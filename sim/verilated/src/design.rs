@@ -64,7 +64,7 @@ pub struct Design {
 /// How hard the C++ compiler works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Opt {
-    /// `-O3 -march=native`: for the whole card and for benches.
+    /// `-Os -march=native`: for the whole card and for benches.
     Fast,
     /// `-O1`: for block tests, where compiling takes longer than running.
     #[default]
