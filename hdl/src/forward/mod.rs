@@ -22,7 +22,8 @@
 //! has no member. Good frames that reach rule 7 (or are addressed to a LAG by the host) count in `no_member` and `pruned`, others do not;
 //! a flood is addressed to nobody, so it never counts in `no_member`.
 //!
-//! Latency: header to verdict 9 + LAG latency cycles, hidden behind the rest of the frame; `done` to `enq_valid` 1 cycle. Test: `tests/forward/`.
+//! Latency: header to verdict 9 + LAG latency cycles, hidden behind the rest of the frame; `done` to `enq_valid` 1 cycle.
+//! Cost for 2 ports on ECP5, as `bench resources` counts: 1,568 LUT4, 860 flops; 189 MHz at -8. Test: `tests/forward/`.
 
 mod commit;
 mod decide;

@@ -15,7 +15,7 @@
 //! Protocol for the reader: write INDEX, read READY until it is set, read LO and HI; they rest until INDEX is written again. A counter
 //! that does not exist reads as zero.
 //!
-//! COST
+//! Cost for 2 ports and the host on ECP5, as `bench resources` counts: 1,432 LUT4, 937 flops, 3 block RAMs (one a bank); 210 MHz at -8.
 //! Test: `tests/stats.rs`.
 
 mod bank;
