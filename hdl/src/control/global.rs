@@ -6,7 +6,7 @@
 use crate::params::Params;
 use crate::regbus::{RegFile, field};
 use crate::rtl::prim::stretch;
-use crate::rtl::{Module, cat, lit};
+use crate::rtl::{Module, cat, lit, mux};
 use smartnic_regs::global as g;
 
 /// Version of the register map: major, minor.
@@ -57,12 +57,14 @@ pub fn global(p: &Params) -> Module {
     let waiting = m.reg("ticks_waiting", 32, 0);
     let space = m.reg("tick_space", 4, 0);
     let tick = m.output_reg("tick", 1, 0);
-    let due = m.named("tick_due", (&count + 1).ge(&period));
+    // A cycle ahead of its use: comparing and then subtracting from what waits was the whole core's longest path.
+    let due = m.reg("tick_due", 1, 0);
+    let next_count = mux(&due, lit(32, 0), &count + 1);
     let extra = m.named("tick_extra", waiting.any() & space.eq(15) & !&due);
     m.process(|q| {
         q.set(&space, &space + 1);
-        q.set(&count, &count + 1);
-        q.if_(&due, |q| q.set(&count, 0));
+        q.set(&count, &next_count);
+        q.set(&due, mux(&due, period.le(1), (&count + 2).ge(&period)));
         q.set(&tick, &due | &extra);
     });
     m.process(|q| {
