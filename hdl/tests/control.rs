@@ -96,6 +96,21 @@ fn cycles_tick_and_added_ticks() {
         second - first
     );
     assert_eq!(b.read(&g::CYCLES_HI, 0), 0);
+    // The distance of ticks, not their number in some time: a period that is one too long would hardly show there.
+    for period in [1, 2, 3, 100, 257] {
+        b.write(&g::TICK, 0, period);
+        let ticks: Vec<u32> = (0..2000)
+            .filter(|_| {
+                b.0.tick(1);
+                b.0.peek("tick") == 1
+            })
+            .collect();
+        assert!(ticks.len() > 3, "period {period}: {} ticks", ticks.len());
+        // The first may still have counted from the period before.
+        for pair in ticks[1..].windows(2) {
+            assert_eq!(pair[1] - pair[0], period, "period {period}");
+        }
+    }
     b.write(&g::TICK, 0, 100);
     let count = |b: &mut Bus, cycles| {
         (0..cycles).fold(0, |n, _| {

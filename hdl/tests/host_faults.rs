@@ -12,11 +12,6 @@ use smartnic_regs::ring::completion as c;
 use smartnic_regs::values::{ring_error, vector};
 use smartnic_regs::{event, host};
 
-fn state(h: &mut Host, r: u32) -> (u32, u32) {
-    let s = h.get(host::STATUS, r);
-    (host::STATUS::STOPPED.get(s), host::STATUS::ERROR.get(s))
-}
-
 /// Reads of submissions and of data that fail stop the ring; disabling and enabling it recovers.
 #[test]
 fn faults_stop_and_recover() {
@@ -52,10 +47,10 @@ fn faults_stop_and_recover() {
                     .skip(1)
                     .all(|f| !f.err || f.data.len() < 600)
         );
-        assert_eq!(state(&mut h, 5), (1, ring_error::DATA));
+        assert_eq!(h.ring_state(5), (1, ring_error::DATA));
         assert!(h.interrupts(vector::ERROR.into()) > 0);
         h.set(host::CONTROL, 5, 0);
-        assert_eq!(state(&mut h, 5), (0, 0));
+        assert_eq!(h.ring_state(5), (0, 0));
         // Submissions that cannot be read.
         let mut r = h.ring(5, 3);
         h.set(host::SQ_HI, 5, (r.sq >> 32 | kind >> 32) as u32);
@@ -63,7 +58,7 @@ fn faults_stop_and_recover() {
         h.submit(&mut r, 0x4_0000, Host::word2(100, None, false), 0);
         h.ring_tail(&r);
         h.settle();
-        assert_eq!(state(&mut h, 5), (1, ring_error::SUBMISSION));
+        assert_eq!(h.ring_state(5), (1, ring_error::SUBMISSION));
         assert!(h.interrupts(vector::ERROR.into()) > 0);
         h.set(host::CONTROL, 5, 0);
         h.clear();
@@ -162,7 +157,7 @@ fn hostile_host() {
         h.set(host::CONTROL, 2, 1 | log2 << 8);
         h.set(host::SQ_TAIL, 2, tail);
         h.settle();
-        assert_eq!(state(&mut h, 2), (1, code), "size {log2}, tail {tail}");
+        assert_eq!(h.ring_state(2), (1, code), "size {log2}, tail {tail}");
     }
 }
 

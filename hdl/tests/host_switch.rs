@@ -10,11 +10,6 @@ use rand::Rng;
 use smartnic_regs::host;
 use smartnic_regs::ring::completion as c;
 
-fn state(h: &mut Host, r: u32) -> (u32, u32) {
-    let s = h.get(host::STATUS, r);
-    (host::STATUS::STOPPED.get(s), host::STATUS::ERROR.get(s))
-}
-
 /// Frames without a buffer are dropped and counted, wait for buffers under way, and never block the switch.
 #[test]
 fn frames_without_buffers() {
@@ -98,7 +93,7 @@ fn stuck_link() {
             h.check_received(&e, &f, e[0], c::OK, 700);
             h.set(host::CQ_HEAD, 0, r.seen & 0xffff);
         }
-        assert_eq!(state(&mut h, 0), (0, 0));
+        assert_eq!(h.ring_state(0), (0, 0));
     }
 }
 

@@ -238,6 +238,12 @@ impl Host {
         self.rc.completions.remove(&5).unwrap().data[0]
     }
 
+    /// Whether a ring is stopped, and by what error.
+    pub fn ring_state(&mut self, ring: u32) -> (u32, u32) {
+        let s = self.get(host::STATUS, ring);
+        (host::STATUS::STOPPED.get(s), host::STATUS::ERROR.get(s))
+    }
+
     /// Sets a ring up and enables it.
     pub fn ring(&mut self, index: u32, log2: u32) -> Ring {
         let base = 0x1_0000_0000u64 * (index as u64 % 3) + 0x1000_0000 + ((index as u64) << 24);

@@ -35,7 +35,7 @@ struct Connection {
     output: Vec<u8>,
     monitor: bool,
     closing: bool,
-    /// Nothing is read for now.
+    /// Nothing is read at the moment.
     held: bool,
     heard: Instant,
 }
@@ -151,7 +151,7 @@ impl ControlServer {
                 }
                 // Out of descriptors or memory: whoever waits stays in the queue, and would wake us without end.
                 Err(error) => {
-                    tracing::warn!(%error, "no control connection can be accepted for now");
+                    tracing::warn!(%error, "no control connection can be accepted at the moment");
                     self.full = Some(Instant::now() + FULL);
                     return;
                 }

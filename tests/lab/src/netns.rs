@@ -297,17 +297,7 @@ impl Namespace {
             Ok(()) => Aggregate::Bond,
             Err(_) => {
                 // The bridge forgets no address while the demo runs, and starts to forward at once.
-                self.link(&[
-                    "add",
-                    "name",
-                    name,
-                    "type",
-                    "bridge",
-                    "stp_state",
-                    "0",
-                    "mcast_snooping",
-                    "0",
-                ])?;
+                self.add_bridge(name)?;
                 Aggregate::IsolatedBridge
             }
         };
@@ -335,19 +325,15 @@ impl Namespace {
         Ok(kind)
     }
 
+    /// A kernel bridge without ports that forwards at once and floods multicast.
+    fn add_bridge(&self, name: &str) -> Result<()> {
+        let kind = ["type", "bridge", "stp_state", "0", "mcast_snooping", "0"];
+        self.link(&[&["add", "name", name], &kind[..]].concat())
+    }
+
     /// Makes a kernel bridge of interfaces.
     pub fn bridge(&self, name: &str, members: &[&str]) -> Result<()> {
-        self.link(&[
-            "add",
-            "name",
-            name,
-            "type",
-            "bridge",
-            "stp_state",
-            "0",
-            "mcast_snooping",
-            "0",
-        ])?;
+        self.add_bridge(name)?;
         members
             .iter()
             .try_for_each(|member| self.link(&["set", "dev", member, "master", name]))
