@@ -121,6 +121,37 @@ fn phys_are_held_after_reset_and_by_the_register() {
 }
 
 #[test]
+fn links_and_owner_are_what_was_written() {
+    let mut b = Board::new(4, 1);
+    b.cycles(1);
+    let pins = |b: &Board| (b.dut.peek("phy_link"), b.dut.peek("phy_speed"));
+    assert_eq!(
+        pins(&b),
+        (0xf, 0b10_10_10_10),
+        "up at gigabit from reset on"
+    );
+    let mut rng = seed::rng();
+    let mut want = [(1, 2); 4];
+    for _ in 0..50 {
+        let i = rng.random_range(0..4u32);
+        want[i as usize] = (rng.random_range(0..2u32), rng.random_range(0..3u32));
+        let (up, speed) = want[i as usize];
+        let word = r::LINK::UP.put(up) | r::LINK::SPEED.put(speed);
+        b.access(true, r::LINK.at(i), word);
+        assert_eq!(b.access(false, r::LINK.at(i), 0), word);
+        let (mut ups, mut speeds) = (0, 0);
+        for (i, (up, speed)) in want.iter().enumerate() {
+            ups |= u64::from(*up) << i;
+            speeds |= u64::from(*speed) << (2 * i);
+        }
+        assert_eq!(pins(&b), (ups, speeds));
+    }
+    assert_eq!(b.read(&r::OWNER), 0);
+    b.write(&r::OWNER, u32::MAX);
+    assert_eq!(b.read(&r::OWNER), r::OWNER::HOST.put(1));
+}
+
+#[test]
 fn leds_follow_their_modes() {
     let mut b = Board::new(2, 1);
     // Cycles of a period in which each LED is lit; both change at most each 32 ticks.

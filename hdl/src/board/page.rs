@@ -6,7 +6,8 @@
 //! ticks, traffic shows as blinking of 32 ticks for at least 64.
 //!
 //! **Ports.** Register bus; `tick`, `link[P]`, `activity[P]` (pulses), `trap`, `trap_cause[4]`, `trap_pc[32]`; pins `mdio_i`, `serial_rx` in; `mdc`, `mdio_o`,
-//! `mdio_oe`, `serial_tx`, `phy_reset[P]` (1: in reset), `led_first[P]`, `led_second[P]` (1: lit); `cpu_reset`, `watchdog_fired` (a pulse).
+//! `mdio_oe`, `serial_tx`, `phy_reset[P]` (1: in reset), `led_first[P]`, `led_second[P]` (1: lit); `phy_link[P]` and `phy_speed[2P]` (as the firmware
+//! found them, for `link{i}` and the ports' speeds); `cpu_reset`, `watchdog_fired` (a pulse).
 //!
 //! **Latency.** 2 cycles a register access. **Cost** (ECP5, yosys, 2 ports, with MDIO and serial port): 650 LUT4, 589 FF; 180 MHz routed alone. **Test:** `tests/board.rs`.
 
@@ -15,7 +16,7 @@ use crate::params::Params;
 use crate::regbus::{RegFile, field};
 use crate::rtl::prim::stretch;
 use crate::rtl::{E, Inst, Module, cat, lit, pick};
-use smartnic_regs::board as r;
+use smartnic_regs::{Field, board as r};
 
 /// Ticks (milliseconds) for which PHYs are held in reset: the 88E1512 asks for 10.
 pub const RESET_TICKS: u64 = 20;
@@ -34,6 +35,8 @@ pub fn board_regs(p: &Params, id: u16) -> Module {
     rf.ro(&r::BOARD_ID, &lit(32, what));
     rf.ro(&r::CLOCK, &lit(32, CLOCK_HZ));
     rf.rw_array(&r::IMAGE, 4);
+    rf.rw(&r::OWNER);
+    links(&m, &mut rf, p.ports);
     phy_reset(&m, &mut rf, p.ports, &tick);
     leds(&m, &mut rf, p.ports, &tick);
     management(&m, &mut rf, p.ports);
@@ -49,6 +52,14 @@ fn phy_reset(m: &Module, rf: &mut RegFile, ports: u32, tick: &E) {
     m.process(|p| p.if_(tick & left.any(), |p| p.set(&left, &left - 1)));
     let out = m.output_reg("phy_reset", ports, (1 << ports) - 1);
     m.assign(&out, hold.trunc(ports) | left.any().repl(ports));
+}
+
+/// What the firmware found: goes to the card and to the pins.
+fn links(m: &Module, rf: &mut RegFile, ports: u32) {
+    let links = rf.rw_array(&r::LINK, ports);
+    let all = |of: Field| cat(&links.iter().rev().map(|l| field(l, of)).collect::<Vec<_>>());
+    m.output_of("phy_link", all(r::LINK::UP));
+    m.output_of("phy_speed", all(r::LINK::SPEED));
 }
 
 fn leds(m: &Module, rf: &mut RegFile, ports: u32, tick: &E) {

@@ -11,6 +11,9 @@ page! {
         /// Resets of the PHYs. After a reset of the board all are held for `RESET_TICKS` of the hardware; then the bits count.
         PHY_RESET @0x008 Rw = 0 { /// Bit per port: its PHY is held in reset.
             HOLD: 0+8 };
+        /// Who configures the switch (ports, tables, reserved addresses). The board's reset gives it to the firmware; nothing else changes it.
+        OWNER @0x00c Rw = 0 { /// The host owns the tables: the firmware keeps to PHYs, links and LEDs. A driver sets it before it changes anything.
+            HOST: 0+1 };
         /// LEDs of a port; modes: 0 off, 1 on, 2 blinking, 3 on with link, 4 blinking with traffic, 5 on with link and blinking with traffic.
         LEDS @0x020 [8; 4] Rw = 0x43 { /// Mode of the first LED.
             FIRST: 0+3, /// Mode of the second LED.
@@ -68,5 +71,10 @@ page! {
         CPU_TRAP_PC @0x0ac Ro;
         /// What the firmware says of itself, version first; the hardware only keeps it.
         IMAGE @0x0c0 [4; 4] Rw;
+        /// The link of a port as its PHY has it: what the card and the pins around it work by. The firmware keeps it up to date; at reset all links are
+        /// up at gigabit, so that a board whose firmware does not run switches with PHYs that work by their straps.
+        LINK @0x0e0 [8; 4] Rw = 0x21 { /// The link is up.
+            UP: 0+1, /// Speed: 0 = 10, 1 = 100, 2 = 1000 Mb/s, as in port::STATUS.
+            SPEED: 4+2 };
     }
 }
