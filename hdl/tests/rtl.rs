@@ -1,19 +1,13 @@
 //! The construction layer: what is written means the same in Verilog, by random stimulus against plain Rust.
 
-use rand::{Rng, SeedableRng};
+#[path = "common/seed.rs"]
+mod seed;
+use rand::Rng;
+use seed::rng;
 use smartnic_hdl::regbus::RegFile;
 use smartnic_hdl::rtl::{E, Module, cat, design, lit, mux, pick, ram};
 use smartnic_regs::fdb;
 use smartnic_verilated::{Model, Options};
-
-fn rng() -> rand_chacha::ChaCha8Rng {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(1);
-    println!("SEED={seed}");
-    rand_chacha::ChaCha8Rng::seed_from_u64(seed)
-}
 
 fn lint() -> Options {
     Options {

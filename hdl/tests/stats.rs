@@ -1,8 +1,11 @@
 //! The counter banks against plain Rust sums: every counter at its largest rate, and what a read gives is a total of some cycle between
 //! its request and its answer.
 
-use rand::{Rng, SeedableRng};
+#[path = "common/seed.rs"]
+mod seed;
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use seed::rng;
 use smartnic_hdl::params::Params;
 use smartnic_hdl::rtl::design;
 use smartnic_hdl::stats::{
@@ -12,15 +15,6 @@ use smartnic_regs::stats as page;
 use smartnic_regs::values::counter as c;
 use smartnic_verilated::{InputId, Model, Options};
 use std::collections::HashMap;
-
-fn rng() -> ChaCha8Rng {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(1);
-    println!("SEED={seed}");
-    ChaCha8Rng::seed_from_u64(seed)
-}
 
 struct Bench {
     dut: Model,

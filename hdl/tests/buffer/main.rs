@@ -4,21 +4,14 @@ mod admission;
 mod bench;
 mod queues;
 mod rates;
+#[path = "../common/seed.rs"]
+mod seed;
 
 use bench::{Bench, Chances, FAST, Record};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
+use seed::rng;
 use smartnic_hdl::params::Params;
 use smartnic_regs::queue;
-
-fn rng() -> ChaCha8Rng {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(1);
-    println!("SEED={seed}");
-    ChaCha8Rng::seed_from_u64(seed)
-}
 
 fn bench(ports: u32) -> Bench {
     let params = Params {

@@ -1,23 +1,16 @@
 //! The endpoint core between a root complex and simple clients of its buses.
 #![allow(dead_code)]
 
+#[path = "seed.rs"]
+mod seed;
 use crate::root_complex::{Completion, RootComplex};
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
+pub use seed::rng;
 use smartnic_hdl::params::Params;
 use smartnic_hdl::pcie::pcie_endpoint_core;
 use smartnic_hdl::rtl::design;
 use smartnic_verilated::{Model, Options};
 use std::collections::{BTreeMap, VecDeque};
-
-pub fn rng() -> ChaCha8Rng {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(1);
-    println!("SEED={seed}");
-    ChaCha8Rng::seed_from_u64(seed)
-}
 
 /// What the DMA write channel is to carry: beats (data, keep, sop, eop, addr, len, irq).
 pub type Beat = (u64, u64, bool, bool, u64, u64, bool);

@@ -1,9 +1,11 @@
 //! Host port and endpoint core between a root complex, a switch's buffer and a driver in plain Rust.
 #![allow(dead_code)]
 
+#[path = "seed.rs"]
+mod seed;
 use crate::root_complex::RootComplex;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
+pub use seed::rng;
 use smartnic_hdl::meta;
 use smartnic_hdl::params::Params;
 use smartnic_hdl::rtl::design;
@@ -39,15 +41,6 @@ pub struct Host {
 
 pub const MSI: u64 = 0xfee0_0000;
 /// What a doorbell costs is not the card's: it is counted apart.
-pub fn rng() -> ChaCha8Rng {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(1);
-    println!("SEED={seed}");
-    ChaCha8Rng::seed_from_u64(seed)
-}
-
 impl Host {
     pub fn new(ports: u32) -> Host {
         let options = Options {

@@ -1,22 +1,16 @@
 //! What the MAC's tests share: frames, faults, and IEEE 802.3 in plain Rust.
 #![allow(dead_code)] // each test uses a part
 
-use rand::{Rng, SeedableRng, seq::IndexedRandom};
+#[path = "seed.rs"]
+mod seed;
+use rand::{Rng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
+pub use seed::rng;
 use smartnic_regs::values::counter as c;
 use smartnic_verilated::{InputId, Model, Options, OutputId};
 
 /// Counts by counter number.
 pub type Counts = [u64; c::COUNT as usize];
-
-pub fn rng() -> ChaCha8Rng {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|s| s.parse().ok())
-        .unwrap_or(1);
-    println!("SEED={seed}");
-    ChaCha8Rng::seed_from_u64(seed)
-}
 
 pub fn lint() -> Options {
     Options {

@@ -3,30 +3,7 @@
 use smartnic_refswitch::{Flow, Group, Policy};
 
 /// Kinds that a bond with encap2+3 or encap3+4 looks into, or treats in a way of its own, and this card does not yet.
-const INNER: &[&str] = &[
-    "ipv4-icmp-error-udp",
-    "ipv4-icmp-error-tcp",
-    "ipv4-icmp-error-icmp",
-    "ipv6-icmp-error",
-    "ipv6-hop-by-hop-udp",
-    "ipv6-fragment-udp",
-    "vlan-arp",
-    "stag-vlan-ipv4-tcp",
-    "vlan-vlan-ipv6-udp",
-    "arp",
-    "rarp",
-    "mpls-ipv4",
-    "ipv4-in-ipv4",
-    "ipv6-in-ipv4",
-    "ipv4-in-ipv6",
-    "ipv6-in-ipv6",
-    "ipv6-hop-by-hop-ipv4",
-    "gre-ipv4",
-    "gre-options-ipv6",
-    "gre-ethernet",
-    "pppoe-ipv4",
-    "pppoe-ipv6",
-];
+const INNER: &str = include_str!("../../data/lag-inner-kinds.txt");
 
 #[test]
 fn clause_5_1_hashes_as_the_kernel() {
@@ -53,7 +30,7 @@ fn clause_5_1_hashes_as_the_kernel() {
         let frame: Vec<u8> = (0..hex.len()).step_by(2).map(digits).collect();
         let flow = Flow::of(&frame);
         for (name, policy) in policies {
-            if name.starts_with("encap") && INNER.contains(&kind) {
+            if name.starts_with("encap") && INNER.lines().any(|k| k == kind) {
                 continue;
             }
             for slaves in [2, 3, 5] {
