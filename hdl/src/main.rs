@@ -2,7 +2,11 @@
 
 use clap::{Parser, Subcommand};
 use smartnic_hdl::params::Params;
-use smartnic_hdl::{blocks, top};
+use smartnic_hdl::{
+    blocks,
+    board::{self, SystemError},
+    top,
+};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -48,6 +52,12 @@ struct Emit {
     /// Only this block (see `blocks`).
     #[arg(long)]
     block: Option<String>,
+    /// The board's system: the card with its processor and management, without a board's own cells.
+    #[arg(long, conflicts_with = "block")]
+    system: bool,
+    /// Image of the firmware (raw binary) for the processor's RAM; without it the RAM is empty.
+    #[arg(long, requires = "system")]
+    firmware: Option<PathBuf>,
     /// Folder to write to; made if it is missing.
     #[arg(long)]
     out: PathBuf,
@@ -68,6 +78,23 @@ impl Emit {
     }
 }
 
+impl Emit {
+    /// The firmware's bytes; none without a file.
+    fn image(&self) -> Result<Vec<u8>, String> {
+        let Some(file) = &self.firmware else {
+            return Ok(vec![]);
+        };
+        std::fs::read(file).map_err(|x| format!("reading {}: {x}", file.display()))
+    }
+    /// What is wrong, with the file's name where it is the firmware.
+    fn named(&self, error: SystemError) -> String {
+        match (&error, &self.firmware) {
+            (SystemError::Image(_), Some(file)) => format!("{}: {error}", file.display()),
+            _ => error.to_string(),
+        }
+    }
+}
+
 fn emit(e: &Emit) -> Result<(), String> {
     let p = e.params();
     p.check().map_err(|e| e.to_string())?;
@@ -78,6 +105,10 @@ fn emit(e: &Emit) -> Result<(), String> {
                 blocks::NAMES.join(", ")
             )
         })?,
+        None if e.system => {
+            let image = e.image()?;
+            board::board_system(&p, 0, &image).map_err(|x| e.named(x))?
+        }
         None => top::smartnic(&p).map_err(|e| e.to_string())?,
     };
     let design = smartnic_hdl::rtl::design(&module);

@@ -34,6 +34,10 @@ pub struct Params {
     pub queues: u32,
     /// Classes (queues) per destination: 2.
     pub classes: u32,
+    /// The card sits on a board of its own (`board::board_system`): a processor shares its register bus, PHYs give its ports' speeds, and its
+    /// ports forward from reset on.
+    #[serde(default)]
+    pub board: bool,
 }
 
 impl Params {
@@ -48,6 +52,7 @@ impl Params {
             lag_groups: 4,
             queues: 4,
             classes: 2,
+            board: false,
         }
     }
 

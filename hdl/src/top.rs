@@ -3,10 +3,15 @@
 //! Ports: `clock`, `reset`; for each port i `rx{i}_clock`, `rx{i}_reset`, `gmii_rxd{i}[8]`, `gmii_rx_dv{i}`, `gmii_rx_er{i}`, `gmii_txd{i}[8]`, `gmii_tx_en{i}`,
 //! `gmii_tx_er{i}`; `link{i}`; the TLP boundary `tlp_rx_*`, `tlp_tx_*` and the endpoint's `cfg_*`; `idle`. The switch part is reset by
 //! `reset` or by global::RESET.SWITCH, the host part by `reset`, RESET.HOST or `cfg_flr`: each goes on without the other.
+//!
+//! On a board ([`Params::board`]) the register bus is shared outside: the host's requests come out as `mmio_reg_*`, and `reg_*` is the bus that the card
+//! answers. There are also `gmii_rx_ce{i}`, `tx_ce{i}`, `speed{i}[2]` (as `port::STATUS` has it) in, and `tick`, `link_up[P]`, `activity[P]` (a pulse a frame) out.
+
+mod bus;
 
 use crate::params::{ParamError, Params};
 use crate::regbus::field;
-use crate::rtl::{E, Inst, Module, all_of, any_of, cat, lit};
+use crate::rtl::{E, Inst, Module, all_of, cat, lit};
 use crate::{buffer, cdc, control, fdb, forward, host, lag, mac, parser, pcie, stats};
 use smartnic_regs::port::MAC;
 use smartnic_regs::values::counter;
@@ -99,46 +104,6 @@ impl Top<'_> {
             .collect()
     }
 
-    /// The register bus: requests to all, answers or-ed.
-    fn bus(&self) {
-        let slaves = [
-            &self.global,
-            &self.port,
-            &self.reserved,
-            &self.fdb,
-            &self.lag,
-            &self.buffer,
-            &self.stats,
-            &self.host,
-        ];
-        // A register stage each way: the blocks lie all over the chip.
-        let names = ["valid", "write", "addr", "wdata"];
-        let request: Vec<E> = names
-            .iter()
-            .map(|n| {
-                let from = self.pcie.port(&format!("reg_{n}"));
-                let name = format!("bus_{n}");
-                if *n != "valid" {
-                    return self.m.delay(&name, &from);
-                }
-                let r = self.m.reg(&name, 1, 0);
-                self.m.assign(&r, &from);
-                r
-            })
-            .collect();
-        for s in slaves {
-            for (n, e) in names.iter().zip(&request) {
-                s.drive(&format!("reg_{n}"), e);
-            }
-        }
-        let acks: Vec<E> = slaves.iter().map(|s| s.port("reg_ack")).collect();
-        let data: Vec<E> = slaves.iter().map(|s| s.port("reg_rdata")).collect();
-        let ack = self.m.reg("bus_ack", 1, 0);
-        self.m.assign(&ack, any_of(1, &acks));
-        let rdata = self.m.delay("bus_rdata", &any_of(32, &data));
-        self.pcie.drive("reg_ack", &ack).drive("reg_rdata", &rdata);
-    }
-
     fn control(&self) {
         let ready = self.fdb.port("ready") & self.buffer.port("ready") & self.lag.port("ready");
         self.m.assign(&self.ready, ready);
@@ -148,6 +113,9 @@ impl Top<'_> {
             .map(|i| self.m.input(&format!("link{i}"), 1))
             .collect();
         self.port.drive("link_in", cat(&link));
+        if self.p.board {
+            self.board();
+        }
         let paused: Vec<E> = self.macs.iter().rev().map(|i| i.port("paused")).collect();
         self.port.drive("paused", cat(&paused));
         self.fdb.drive("tick", self.global.port("tick"));
@@ -177,8 +145,12 @@ impl Top<'_> {
             for pin in ["gmii_txd", "gmii_tx_en", "gmii_tx_er"] {
                 m.output_of(&format!("{pin}{i}"), mac.port(pin));
             }
-            // GMII at 1000 Mb/s: every cycle is a byte.
-            mac.drive("gmii_rx_ce", true).drive("tx_ce", true);
+            for (pin, name) in [("gmii_rx_ce", "gmii_rx_ce"), ("tx_ce", "tx_ce")] {
+                // GMII at 1000 Mb/s: every cycle is a byte.
+                let always = || lit(1, 1);
+                let slower = || m.input(&format!("{name}{i}"), 1);
+                mac.drive(pin, self.p.board.then(slower).unwrap_or_else(always));
+            }
             let config = self.port.port(&format!("mac{i}"));
             mac.drive("link", self.link(n))
                 .drive("rx_enable", field(&config, MAC::RX_ENABLE) & &self.ready)

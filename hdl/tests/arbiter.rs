@@ -56,7 +56,7 @@ fn every_request_is_answered_once_and_in_turn() {
         {
             let (_, write, addr, wdata) = masters[i].asked.expect("it asked");
             answer = Some(value(write, addr, wdata));
-            assert!(now - from <= 32);
+            assert!(now - from <= 48);
         }
         dut.poke("reg_ack", answer.is_some().into());
         dut.poke("reg_rdata", answer.unwrap_or(0).into());
@@ -108,7 +108,7 @@ fn every_request_is_answered_once_and_in_turn() {
             );
             last = Some(i);
             let hole = rng.random_range(0..6) == 0;
-            let range = if rng.random() { 1..=3 } else { 30..=32 };
+            let range = if rng.random() { 1..=3 } else { 46..=48 };
             let delay = rng.random_range(range);
             bus = Some((now + 1, (!hole).then_some(now + 1 + delay), i));
         }

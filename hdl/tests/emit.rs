@@ -74,3 +74,21 @@ fn refuses_parameters_by_name_and_range() {
     let run = emit(&["emit", "--block", "nothing", "--out", "unused"]);
     assert!(String::from_utf8_lossy(&run.stderr).contains("block nothing: unknown; known are"));
 }
+
+#[test]
+fn refuses_firmware_that_does_not_fit() {
+    let file = std::env::temp_dir().join(format!("smartnic-image-{}", std::process::id()));
+    std::fs::write(&file, vec![1; 16385]).expect("written");
+    let name = file.to_str().expect("a path of text");
+    let run = emit(&["emit", "--system", "--firmware", name, "--out", "unused"]);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(
+        !run.status.success() && said.contains("16385 bytes"),
+        "{said}"
+    );
+    assert!(said.contains(name) && said.lines().count() == 1, "{said}");
+    std::fs::remove_file(&file).expect("removed");
+    let run = emit(&["emit", "--system", "--firmware", name, "--out", "unused"]);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(!run.status.success() && said.contains("reading"), "{said}");
+}

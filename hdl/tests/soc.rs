@@ -1,70 +1,18 @@
 //! The processor in its memory: programs assembled here run in it and use registers over the bus.
+#[path = "common/asm.rs"]
+mod asm;
 #[path = "common/seed.rs"]
 mod seed;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
-use smartnic_hdl::board::{ImageTooLarge, RAM_BYTES, REGISTERS, TIMEOUT, soc};
+use smartnic_hdl::board::{ImageTooLarge, RAM_BYTES, REGISTERS, TIMEOUT, WORST, soc};
 use smartnic_hdl::cpu::cause;
 use smartnic_hdl::rtl::design;
 use smartnic_verilated::{Model, Options};
 use std::collections::HashMap;
 
-/// Instructions of RV32I.
-mod asm {
-    pub fn lui(rd: u32, upper: u32) -> u32 {
-        upper << 12 | rd << 7 | 0x37
-    }
-    fn i(op: u32, f3: u32, rd: u32, rs1: u32, imm: i32) -> u32 {
-        (imm as u32) << 20 | rs1 << 15 | f3 << 12 | rd << 7 | op
-    }
-    pub fn addi(rd: u32, rs1: u32, imm: i32) -> u32 {
-        i(0x13, 0, rd, rs1, imm)
-    }
-    pub fn lw(rd: u32, rs1: u32, imm: i32) -> u32 {
-        i(0x03, 2, rd, rs1, imm)
-    }
-    pub fn lbu(rd: u32, rs1: u32, imm: i32) -> u32 {
-        i(0x03, 4, rd, rs1, imm)
-    }
-    pub fn jalr(rd: u32, rs1: u32, imm: i32) -> u32 {
-        i(0x67, 0, rd, rs1, imm)
-    }
-    fn s(f3: u32, rs2: u32, rs1: u32, imm: i32) -> u32 {
-        let imm = imm as u32;
-        (imm >> 5 & 127) << 25 | rs2 << 20 | rs1 << 15 | f3 << 12 | (imm & 31) << 7 | 0x23
-    }
-    pub fn sw(rs2: u32, rs1: u32, imm: i32) -> u32 {
-        s(2, rs2, rs1, imm)
-    }
-    pub fn sh(rs2: u32, rs1: u32, imm: i32) -> u32 {
-        s(1, rs2, rs1, imm)
-    }
-    pub fn sb(rs2: u32, rs1: u32, imm: i32) -> u32 {
-        s(0, rs2, rs1, imm)
-    }
-    pub fn add(rd: u32, rs1: u32, rs2: u32) -> u32 {
-        rs2 << 20 | rs1 << 15 | rd << 7 | 0x33
-    }
-    /// Back by `-offset` bytes unless equal.
-    pub fn bne(rs1: u32, rs2: u32, offset: i32) -> u32 {
-        let o = offset as u32;
-        (o >> 12 & 1) << 31
-            | (o >> 5 & 63) << 25
-            | rs2 << 20
-            | rs1 << 15
-            | 1 << 12
-            | (o >> 1 & 15) << 8
-            | (o >> 11 & 1) << 7
-            | 0x63
-    }
-    pub const EBREAK: u32 = 0x0010_0073;
-}
 use asm::*;
-
-fn image(words: &[u32]) -> Vec<u8> {
-    words.iter().flat_map(|w| w.to_le_bytes()).collect()
-}
 
 struct Machine {
     dut: Model,
@@ -207,7 +155,7 @@ fn a_program_uses_ram_and_registers() {
         if round > 0 {
             m.restart();
         }
-        m.delay = [1..=1, 1..=32, 32..=32][round % 3].clone();
+        m.delay = [1..=1, 1..=32, WORST as u32..=WORST as u32][round % 3].clone();
         m.accesses.clear();
         let values: [u32; 8] = m.rng.random();
         for (i, v) in (0..).zip(values) {

@@ -13,8 +13,9 @@
 use crate::rtl::prim::{encode, round_robin};
 use crate::rtl::{E, Module, cat, mux};
 
-/// Cycles after which a register that has not answered does not exist.
-pub const HOLE: u64 = 34;
+/// Cycles after which a register that has not answered does not exist: more than the 48 that docs/architecture.md allows, since an answer that came later would be
+/// taken for that of the next request.
+pub const HOLE: u64 = 50;
 /// From a request to its answer at most: two accesses, each [`HOLE`] and 3 cycles.
 pub const WORST: u64 = 2 * (HOLE + 3);
 

@@ -1,5 +1,6 @@
 //! What a board has besides the card: PHY management, a serial port, LEDs, resets and the watchdog of its processor.
 //!
+//! - [`board_system()`]: the card with all of this around it.
 //! - [`board_regs()`]: page `board` of the register map, with the following two inside.
 //! - [`soc()`]: the processor with its memory, a master on the register bus.
 //! - [`arbiter()`]: processor and host on one register bus.
@@ -11,9 +12,11 @@ mod mdio;
 mod page;
 mod serial;
 mod soc;
+mod system;
 
 pub use arbiter::{HOLE, WORST, arbiter};
 pub use mdio::{DIVIDER, PERIODS, mdio};
-pub use page::{CLOCK_HZ, RESET_CYCLES, RESET_TICKS, board_regs};
+pub use page::{CLOCK_HZ, GIGABIT, RESET_CYCLES, RESET_TICKS, board_regs};
 pub use serial::{DEPTH, DIVISOR, LEAST_DIVISOR, serial};
 pub use soc::{ImageTooLarge, RAM_BYTES, REGISTERS, TIMEOUT, soc};
+pub use system::{SystemError, board_system};

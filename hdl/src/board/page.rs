@@ -5,9 +5,12 @@
 //! the firmware does, so that a board whose firmware is broken has PHYs that work by their straps. LEDs go by ticks: blinking changes every 256
 //! ticks, traffic shows as blinking of 32 ticks for at least 64.
 //!
-//! **Ports.** Register bus; `tick`, `link[P]`, `activity[P]` (pulses), `trap`, `trap_cause[4]`, `trap_pc[32]`; pins `mdio_i`, `serial_rx` in; `mdc`, `mdio_o`,
-//! `mdio_oe`, `serial_tx`, `phy_reset[P]` (1: in reset), `led_first[P]`, `led_second[P]` (1: lit); `phy_link[P]` and `phy_speed[2P]` (as the firmware
-//! found them, for `link{i}` and the ports' speeds); `cpu_reset`, `watchdog_fired` (a pulse).
+//! **Links.** A port's link and speed are the PHY's in-band status or what the firmware writes ([`links`]); between two speeds the link is down for a cycle.
+//!
+//! **Ports.** Register bus; `tick`, `link[P]`, `activity[P]` (pulses), `trap`, `trap_cause[4]`, `trap_pc[32]`; per port `inband{i}`, `inband_up{i}`,
+//! `inband_full{i}`, `inband_speed{i}[2]` (levels in the core's domain); pins `mdio_i`, `serial_rx` in; `mdc`, `mdio_o`, `mdio_oe`, `serial_tx`, `phy_reset[P]`
+//! (1: in reset), `led_first[P]`, `led_second[P]` (1: lit); `phy_link[P]` and `phy_speed[2P]` (what the card and the pins work by); `cpu_reset`,
+//! `watchdog_fired` (a pulse).
 //!
 //! **Latency.** 2 cycles a register access. **Cost** (ECP5, yosys, 2 ports, with MDIO and serial port): 650 LUT4, 589 FF; 180 MHz routed alone. **Test:** `tests/board.rs`.
 
@@ -15,13 +18,15 @@ use super::{mdio, serial};
 use crate::params::Params;
 use crate::regbus::{RegFile, field};
 use crate::rtl::prim::stretch;
-use crate::rtl::{E, Inst, Module, cat, lit, pick};
-use smartnic_regs::{Field, board as r};
+use crate::rtl::{E, Inst, Module, cat, lit, mux, pick};
+use smartnic_regs::board as r;
 
 /// Ticks (milliseconds) for which PHYs are held in reset: the 88E1512 asks for 10.
 pub const RESET_TICKS: u64 = 20;
 /// Cycles for which a restart holds the processor.
 pub const RESET_CYCLES: u64 = 16;
+/// 1000 Mb/s as `board::LINK` codes it.
+pub const GIGABIT: u64 = 2;
 /// Core clock in Hz, for which the page's reset values are made.
 pub const CLOCK_HZ: u64 = 125_000_000;
 
@@ -52,14 +57,6 @@ fn phy_reset(m: &Module, rf: &mut RegFile, ports: u32, tick: &E) {
     m.process(|p| p.if_(tick & left.any(), |p| p.set(&left, &left - 1)));
     let out = m.output_reg("phy_reset", ports, (1 << ports) - 1);
     m.assign(&out, hold.trunc(ports) | left.any().repl(ports));
-}
-
-/// What the firmware found: goes to the card and to the pins.
-fn links(m: &Module, rf: &mut RegFile, ports: u32) {
-    let links = rf.rw_array(&r::LINK, ports);
-    let all = |of: Field| cat(&links.iter().rev().map(|l| field(l, of)).collect::<Vec<_>>());
-    m.output_of("phy_link", all(r::LINK::UP));
-    m.output_of("phy_speed", all(r::LINK::SPEED));
 }
 
 fn leds(m: &Module, rf: &mut RegFile, ports: u32, tick: &E) {
@@ -103,6 +100,47 @@ fn leds(m: &Module, rf: &mut RegFile, ports: u32, tick: &E) {
         let out = m.output_reg(name, ports, 0);
         m.assign(&out, cat(&lit_by));
     }
+}
+
+/// Link and speed of every port: go to the card and to the pins.
+fn links(m: &Module, rf: &mut RegFile, ports: u32) {
+    let up_out = m.output_reg("phy_link", ports, 0);
+    let speed_out = m.output_reg(
+        "phy_speed",
+        2 * ports,
+        u64::MAX / 3 * GIGABIT % (1 << (2 * ports)),
+    );
+    let (mut ups, mut speeds) = (vec![], vec![]);
+    for i in 0..ports {
+        let control = rf.rw_at(&r::LINK, i);
+        let inband = m.input(&format!("inband{i}"), 1);
+        let of = |name: &str, width: u32| {
+            m.input(&format!("inband_{name}{i}"), width) & inband.repl(width)
+        };
+        let (up, full, speed) = (of("up", 1), of("full", 1), of("speed", 2));
+        let follow = m.named(
+            &format!("follow{i}"),
+            field(&control, r::LINK::INBAND) & &inband,
+        );
+        let asked = field(&control, r::LINK::SPEED);
+        // There is no speed 3.
+        let asked = cat(&[asked.bit(1), asked.bit(0) & !asked.bit(1)]);
+        let usable = m.named(&format!("usable{i}"), &up & &full & !speed.all());
+        let now = speed_out.slice(2 * i, 2);
+        // Without link the PHY's speed means nothing: the last one stays.
+        let said = mux(&usable, &speed, &now);
+        let next = m.named(&format!("speed_next{i}"), mux(&follow, said, asked));
+        let wanted = mux(&follow, &usable, field(&control, r::LINK::UP));
+        ups.push(wanted & next.eq(&now));
+        let seen = cat(&[speed, lit(1, 0), full, up, inband]);
+        let status = cat(&[seen, lit(2, 0), now, lit(3, 0), up_out.bit(i)]);
+        rf.ro_at(&r::LINK_STATUS, i, &status);
+        speeds.push(next);
+    }
+    ups.reverse();
+    speeds.reverse();
+    m.assign(&up_out, cat(&ups));
+    m.assign(&speed_out, cat(&speeds));
 }
 
 fn expose_pins(i: &Inst, pins: &[&str]) {

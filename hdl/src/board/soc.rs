@@ -24,7 +24,8 @@ pub const RAM_BYTES: usize = 16 * 1024;
 /// Where the processor sees BAR0.
 pub const REGISTERS: u64 = 0x1000_0000;
 /// Cycles after which a register that has not answered is given up: longer than two accesses through the arbiter.
-pub const TIMEOUT: u64 = 96;
+pub const TIMEOUT: u64 = 112;
+const _: () = assert!(TIMEOUT > super::WORST && TIMEOUT < 128, "the timer's bits");
 
 /// Why an image cannot be put into the RAM.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -4,4 +4,4 @@ mod global;
 mod port;
 
 pub use global::global;
-pub use port::{port, reserved};
+pub use port::{BOARD_CONFIG, port, reserved};

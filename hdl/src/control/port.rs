@@ -5,22 +5,35 @@
 use crate::params::Params;
 use crate::regbus::{RegFile, field};
 use crate::rtl::{E, Module, cat, lit};
-use smartnic_regs::{port as r, reserved as res};
+use smartnic_regs::values::{learn, state};
+use smartnic_regs::{Reg, port as r, reserved as res};
+
+/// `port::CONFIG` of a board's ports at reset: forwarding, learning and flooding, so that a board whose firmware does not run still switches.
+pub const BOARD_CONFIG: u32 = r::CONFIG::STATE.put(state::FORWARDING)
+    | r::CONFIG::LEARN.put(learn::HARDWARE)
+    | r::CONFIG::FLOOD_UC.put(1)
+    | r::CONFIG::FLOOD_MC.put(1)
+    | r::CONFIG::FLOOD_BC.put(1);
 
 /// Page `port`. Inputs `link_in[P]`, `paused[P]`; outputs `config{i}[32]`, `forward_mask{i}[P+1]` for every source, and for
-/// every port `mac{i}[32]`, `addr{i}[48]`; `link[P]` (not forced down); `link_changed` (a pulse for each change).
+/// every port `mac{i}[32]`, `addr{i}[48]`; `link[P]` (not forced down); `link_changed` (a pulse for each change). On a board also the input `speed[2P]`
+/// (as `port::STATUS` has it), and the ports forward from reset on ([`BOARD_CONFIG`]), to each other.
 pub fn port(p: &Params) -> Module {
     let m = Module::new("port_regs");
     let (link_in, paused) = (m.input("link_in", p.ports), m.input("paused", p.ports));
     let mut rf = RegFile::new(&m, &r::PAGE);
-    for (i, v) in rf.rw_array(&r::CONFIG, p.sources()).iter().enumerate() {
+    // What reset gives: on a board, its ports stand alone.
+    let at_reset = |i: u32, reg: &Reg, alone: u32| match p.board && i < p.ports {
+        true => alone,
+        false => reg.reset,
+    };
+    for i in 0..p.sources() {
+        let v = rf.rw_reset_at(&r::CONFIG, i, at_reset(i, &r::CONFIG, BOARD_CONFIG));
         m.output_of(&format!("config{i}"), v);
     }
-    for (i, v) in rf
-        .rw_array(&r::FORWARD_MASK, p.sources())
-        .iter()
-        .enumerate()
-    {
+    for i in 0..p.sources() {
+        let ports = at_reset(i, &r::FORWARD_MASK, (1 << p.ports) - 1);
+        let v = rf.rw_reset_at(&r::FORWARD_MASK, i, ports);
         m.output_of(&format!("forward_mask{i}"), v.trunc(p.sources()));
     }
     let mac = rf.rw_array(&r::MAC, p.ports);
@@ -44,9 +57,11 @@ pub fn port(p: &Params) -> Module {
     rf.w1c(&r::LINK_CHANGED, &change);
     let pulse = m.output_reg("link_changed", 1, 0);
     m.assign(&pulse, change.any());
+    let speed = p.board.then(|| m.input("speed", 2 * p.ports));
     for i in 0..p.ports {
-        // Gigabit only until there are PHYs: speed 2.
-        let status = cat(&[lit(2, 2), lit(2, 0), paused.bit(i), link.bit(i)]);
+        // Without PHYs the ports are GMII at gigabit: speed 2.
+        let speed = speed.as_ref().map_or(lit(2, 2), |s| s.slice(2 * i, 2));
+        let status = cat(&[speed, lit(2, 0), paused.bit(i), link.bit(i)]);
         rf.ro_at(&r::STATUS, i, &status);
     }
     rf.finish();

@@ -28,7 +28,7 @@ pub fn mmio() -> Module {
     let state = m.reg("state", 3, 0);
     let (idle, issue, wait, answer, next) = (0, 1, 2, 3, 4);
     let second = m.reg_nr("second", 1);
-    let timer = m.reg_nr("timer", 6);
+    let timer = m.reg_nr("timer", 7);
     let (mark, mark_now) = (m.reg_nr("mark", MARK_BITS), m.input("mark_now", MARK_BITS));
     let result = m.reg_nr("result", 64);
     let is_read = m.named("is_read", of("kind").eq(REQ_READ));

@@ -27,8 +27,13 @@ pub use endpoint::pcie_endpoint_core;
 
 use crate::rtl::E;
 
-/// Cycles after which a register access that nobody answers reads as zero.
-pub const BUS_TIMEOUT: u64 = 64;
+/// Cycles after which a register access that nobody answers reads as zero: longer than the wait for another master's access and the own one on a
+/// board, so that an answer never meets the next request.
+pub const BUS_TIMEOUT: u64 = 112;
+const _: () = assert!(
+    BUS_TIMEOUT > crate::board::WORST && BUS_TIMEOUT < 128,
+    "the timer's bits"
+);
 /// Tags, and so slots, of a DMA read client.
 pub const SLOTS: u32 = 4;
 /// Bits of the count of posted packets that orders reads and completions behind them.

@@ -116,11 +116,14 @@ impl RegFile {
 
     /// The `index`-th of an array of `Rw` registers.
     pub fn rw_at(&mut self, reg: &Reg, index: u32) -> E {
+        self.rw_reset_at(reg, index, reg.reset)
+    }
+
+    /// [`RegFile::rw_at`] of a register whose reset value depends on what the card is built for.
+    pub fn rw_reset_at(&mut self, reg: &Reg, index: u32, reset: u32) -> E {
         assert_eq!(reg.access, Access::Rw, "{} is not Rw", reg.name);
         let sel = self.select(reg, index);
-        let r = self
-            .m
-            .reg(&self.name(reg, index, "r"), 32, reg.reset as u64);
+        let r = self.m.reg(&self.name(reg, index, "r"), 32, reset as u64);
         let hit = self.written(reg, index, &sel);
         let value = &self.wdata & Self::mask(reg) as u64;
         self.m.process(|p| p.if_(&hit, |p| p.set(&r, &value)));

@@ -6,6 +6,7 @@ mod seed;
 use crate::root_complex::{Completion, RootComplex};
 use rand::Rng;
 pub use seed::rng;
+use smartnic_hdl::board::WORST;
 use smartnic_hdl::params::Params;
 use smartnic_hdl::pcie::pcie_endpoint_core;
 use smartnic_hdl::rtl::design;
@@ -106,7 +107,9 @@ impl Bench {
             self.reg_log.push((write, addr, data));
             let value = self.regs.get(&addr).copied().unwrap_or(0);
             if addr & 0x8000 == 0 {
-                let wait = self.rc.rng.random_range(1..32);
+                // With another master on the bus an answer can take this long.
+                let most = [31, 31, 31, WORST][self.rc.rng.random_range(0..4)];
+                let wait = self.rc.rng.random_range(1..=most);
                 self.reg_due = Some((self.rc.now + wait, if write { 0 } else { value }));
             }
             if write {

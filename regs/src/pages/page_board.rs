@@ -71,10 +71,20 @@ page! {
         CPU_TRAP_PC @0x0ac Ro;
         /// What the firmware says of itself, version first; the hardware only keeps it.
         IMAGE @0x0c0 [4; 4] Rw;
-        /// The link of a port as its PHY has it: what the card and the pins around it work by. The firmware keeps it up to date; at reset all links are
-        /// up at gigabit, so that a board whose firmware does not run switches with PHYs that work by their straps.
-        LINK @0x0e0 [8; 4] Rw = 0x21 { /// The link is up.
-            UP: 0+1, /// Speed: 0 = 10, 1 = 100, 2 = 1000 Mb/s, as in port::STATUS.
-            SPEED: 4+2 };
+        /// The link of a port: what the card and the pins around it work by. The firmware keeps it up to date; at reset all links are as the PHY says in-band
+        /// (RGMII 2.0, 3.4.1), or up at gigabit if it has never said that it has a link, so that a board whose firmware does not run switches
+        /// with PHYs that work by their straps. When the speed changes, the link goes down for at least one cycle, so that no frame is sent at two speeds.
+        LINK @0x0e0 [8; 4] Rw = 0x121 { /// The link is up.
+            UP: 0+1, /// Speed: 0 = 10, 1 = 100, 2 = 1000 Mb/s, as in port::STATUS; 3 means 1000.
+            SPEED: 4+2, /// The PHY's in-band status counts if there is any, and the other fields only if not. Half duplex is no link: the MAC is full duplex only.
+            INBAND: 8+1 };
+        /// A port's link as it is.
+        LINK_STATUS @0x100 [8; 4] Ro { /// The link is up (port::MAC can still force it down).
+            UP: 0+1, /// Speed of the port, coded as in LINK.
+            SPEED: 4+2, /// The PHY gives in-band status: it has said since reset that it has a link. Else the next three fields are zeros.
+            INBAND: 8+1, /// In-band: link is up.
+            INBAND_UP: 9+1, /// In-band: full duplex.
+            INBAND_FULL: 10+1, /// In-band: speed, coded as SPEED; 3 is reserved and counts as no link.
+            INBAND_SPEED: 12+2 };
     }
 }

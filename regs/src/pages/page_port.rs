@@ -1,7 +1,7 @@
 page! {
     /// Per-port configuration and state. Index = port number; the host is the index after the last port.
     port @ 0x1000 {
-        /// Bridge port state and flags.
+        /// Bridge port state and flags. On a board with its own processor the ports (not the host) forward from reset on: 0xeb.
         CONFIG @0x000 [9; 4] Rw = 0 {
             /// State: see `values::state` (0 disabled, 1 listening, 2 learning, 3 forwarding, 4 blocking, as Linux numbers them).
             STATE: 0+3,
@@ -25,7 +25,7 @@ page! {
             LAG: 17+3,
             /// FID of frames from this port (VLAN-unaware).
             FID: 20+12 };
-        /// Destinations that frames from this source may reach: bit per port, host = bit number PORTS.
+        /// Destinations that frames from this source may reach: bit per port, host = bit number PORTS. On a board all ports after reset, else none.
         FORWARD_MASK @0x040 [9; 4] Rw;
         /// MAC control.
         MAC @0x080 [8; 4] Rw = 0x006005ee {
