@@ -216,23 +216,27 @@ pub(super) struct Hand {
 /// stage of four levels yosys makes almost twice as many LUTs of it.)
 pub(super) fn same(m: &Module, name: &str, a: &E, b: &E, guard: &E) -> E {
     let groups = m.delay(&format!("{name}_groups"), &equal_groups(a, b, guard));
-    m.delay(name, &groups.all())
+    m.delay(name, &all_groups(&groups))
 }
 
-/// The first stage of [`same`]; the and of its bits is the second.
+/// The lowest bit of each group of 8: where [`equal_groups`] has its bits.
+const GROUP_BITS: u64 = 0x0101_0101_0101_0101;
+
+/// The first stage of [`same`]; [`all_groups`] of it is the second. A word with a bit for each group, in the group's place: all others
+/// are 0. (Gathering the eight would cost nothing in hardware, but in simulation more than the comparison.)
 pub(super) fn equal_groups(a: &E, b: &E, guard: &E) -> E {
-    let groups: Vec<E> = (0..KEY_BITS)
-        .step_by(8)
-        .map(|lsb| {
-            let n = (KEY_BITS - lsb).min(8);
-            let (a, b) = (a.slice(lsb, n), b.slice(lsb, n));
-            // Not `==`: of that abc takes every bit's two halves apart, and needs a quarter more LUTs.
-            let equal = ((&a & &b) | !(&a | &b)).all();
-            if n < 8 { equal & guard } else { equal }
-        })
-        .rev()
-        .collect();
-    cat(&groups)
+    // Not `==`: of that abc takes every bit's two halves apart, and needs a quarter more LUTs.
+    let equal = (a & b) | !(a | b);
+    let mut all = cat(&[guard.repl(64 - KEY_BITS), equal]);
+    for n in [1, 2, 4] {
+        all = &all & all.shr(n);
+    }
+    all & GROUP_BITS
+}
+
+/// Whether every group of [`equal_groups`] is equal.
+pub(super) fn all_groups(groups: &E) -> E {
+    (groups | !GROUP_BITS).all()
 }
 
 /// The number of the set bit of a one-hot vector.

@@ -1,6 +1,6 @@
 //! What stands at the place of an operation: the comparisons of C3 and C4, in the tables and in the CAM.
 
-use super::cam::{Cam, bank_of, choose_slot, equal_groups, number_of};
+use super::cam::{Cam, all_groups, bank_of, choose_slot, equal_groups, number_of};
 use super::core::{C3, Core};
 use super::*;
 use crate::rtl::{any_of, bits_for, cat, lit, pick, select_onehot};
@@ -54,7 +54,7 @@ pub(super) fn search(
         .iter()
         .zip(&free)
         .enumerate()
-        .map(|(i, (e, f))| m.named(&format!("engine_hit{i}"), e.all() & !f))
+        .map(|(i, (e, f))| m.named(&format!("engine_hit{i}"), all_groups(e) & !f))
         .collect();
     let same = each("same", &|w| w.slice(KEY_BITS, 6).eq(&dest));
     let select = |of: &dyn Fn(usize) -> E, width: u32| {
@@ -77,7 +77,7 @@ pub(super) fn search(
     for (b, (x, word)) in candidates.iter().zip(&cam_words).enumerate() {
         let delayed = |what: &str, e: &E| m.delay(&format!("engine_cam_{what}{b}"), e);
         let equal = equal_groups(&word.trunc(KEY_BITS), &c.w.key, &x.any);
-        let hit = delayed("equal", &equal).all();
+        let hit = all_groups(&delayed("equal", &equal));
         let hit = m.named(&format!("engine_cam_hit{b}"), hit);
         let same = delayed("same", &word.slice(KEY_BITS, 6).eq(&dest));
         cam_data.push((hit.clone(), delayed("data", &data_of(word))));

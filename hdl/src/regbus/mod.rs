@@ -288,7 +288,11 @@ impl RegFile {
         let read = &self.strobe & !&self.write;
         let read = self.m.named("reg_reads", read & !mine);
         let fast = any_of(32, &self.reads);
-        self.m
-            .assign(&rdata, (fast & read.repl(32)) | (value & done.repl(32)));
+        // Under the condition and not anded with it: who simulates this looks at the registers only while one is read.
+        let slow = value & done.repl(32);
+        self.m.process(|p| {
+            p.set(&rdata, &slow);
+            p.if_(&read, |p| p.set(&rdata, fast | &slow));
+        });
     }
 }

@@ -311,8 +311,7 @@ impl E {
     }
     /// One-hot of `2^width`, cut to `n` bits.
     pub fn decode(&self, n: u32) -> E {
-        let parts: Vec<E> = (0..n).rev().map(|i| self.eq_const(i as u64)).collect();
-        cat(&parts)
+        lit(n, 1).shl_by(self)
     }
     /// Comparison with a constant that may be too large for this width (then never equal).
     pub fn eq_const(&self, v: u64) -> E {

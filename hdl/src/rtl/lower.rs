@@ -56,6 +56,22 @@ fn num(v: u32) -> X {
     X::Literal(VerilogLiteral::from(v))
 }
 
+/// Equal neighbours become one replication: Verilator computes that with one negation, `{x, x, ..}` with a shift and an or
+/// for each part.
+fn concatenation(parts: &[String]) -> String {
+    let runs: Vec<String> = parts
+        .chunk_by(|a, b| a == b)
+        .map(|run| match run.len() {
+            1 => run[0].clone(),
+            n => format!("{{{n}{{{}}}}}", run[0]),
+        })
+        .collect();
+    match runs.as_slice() {
+        [one] if parts.len() > 1 => one.clone(),
+        _ => format!("{{{}}}", runs.join(", ")),
+    }
+}
+
 impl Lower {
     pub fn new(module: usize) -> Lower {
         Lower {
@@ -130,7 +146,7 @@ impl Lower {
             }
             Node::Cat(parts) => {
                 let parts: Vec<String> = parts.iter().map(|p| self.text(p, depth - 1)).collect();
-                format!("{{{}}}", parts.join(", "))
+                concatenation(&parts)
             }
             _ => self.atom(e),
         }

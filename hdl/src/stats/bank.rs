@@ -8,7 +8,7 @@
 
 use super::{Counter, PART_BITS, SLOTS};
 use crate::mac::counter_name;
-use crate::rtl::{E, Module, bits_for, cat, lit, mux, ram, select_onehot};
+use crate::rtl::{E, Module, any_of, bits_for, cat, lit, mux, ram};
 
 /// Bits that hold what comes between two visits `sweep` cycles apart: increments of `width` bits, one each `every` cycles at most.
 pub fn pending_bits(width: u32, every: u64, sweep: u64) -> u32 {
@@ -34,9 +34,10 @@ pub fn bank(counters: &[Counter]) -> Module {
         widest + 2 <= PART_BITS,
         "stats_bank: pending increments of {widest} bits"
     );
-    // Each bit is gathered from the counters that have it.
-    let mut taken: Vec<Vec<(E, E)>> = vec![vec![]; widest as usize];
-    for k in counters {
+    let (pulses, others): (Vec<&Counter>, Vec<&Counter>) =
+        counters.iter().partition(|k| k.width == 1);
+    let mut gathered = vec![count_pulses(&m, &ring, &pulses).zext(widest)];
+    for k in others {
         let name = counter_name(k.number);
         let n = bits(k);
         let ev = m.input(&format!("ev_{name}"), k.width);
@@ -49,12 +50,9 @@ pub fn bank(counters: &[Counter]) -> Module {
             false => kept + ev.zext(n),
         };
         m.assign(&pending, more);
-        for i in 0..n {
-            taken[i as usize].push((here.clone(), pending.bit(i)));
-        }
+        gathered.push(pending.zext(widest) & here.repl(widest));
     }
-    let gathered: Vec<E> = taken.iter().rev().map(|c| select_onehot(1, c)).collect();
-    let add = m.delay("add", &cat(&gathered));
+    let add = m.delay("add", &any_of(widest, &gathered));
     let add_2 = m.delay("add_2", &(&add | bump.zext(widest)));
 
     let mem = m.inst("totals", &ram::block(PART_BITS, 2 << sb));
@@ -69,4 +67,34 @@ pub fn bank(counters: &[Counter]) -> Module {
         .drive("waddr", &waddr)
         .drive("wdata", mux(&clear, lit(PART_BITS, 0), word));
     m
+}
+
+/// Counts the pulses that wait for their counters; gives what waits for the one that is visited.
+///
+/// All counters side by side: `pending_i` holds bit i of each at the counter's number. Bits that no counter needs are constant and
+/// cost nothing.
+fn count_pulses(m: &Module, ring: &E, pulses: &[&Counter]) -> E {
+    let slots = ring.width();
+    let bits = |k: &Counter| pending_bits(1, k.every, SLOTS);
+    let widest = pulses.iter().map(|k| bits(k)).max().unwrap_or(1);
+    let having = |n: u32| -> u64 {
+        let has = pulses.iter().filter(|k| bits(k) > n);
+        has.fold(0, |mask, k| mask | 1 << k.number)
+    };
+    let mut events = vec![lit(1, 0); slots as usize];
+    for k in pulses {
+        events[k.number as usize] = m.input(&format!("ev_{}", counter_name(k.number)), 1);
+    }
+    let mut carry = m.named("events", cat(events.iter().rev()));
+    let mut gathered = vec![];
+    for i in 0..widest {
+        let pending = m.reg(&format!("pending_{i}"), slots, 0);
+        let kept = m.named(&format!("kept_{i}"), &pending & !ring);
+        // A counter's top bit stays if there is a carry out of it: what comes once a sweep at most finds nothing pending.
+        let top = having(i) & !having(i + 1);
+        m.assign(&pending, ((&kept ^ &carry) | (&kept & top)) & having(i));
+        carry = m.named(&format!("carry_{i}"), &kept & &carry & having(i + 1));
+        gathered.push((&pending & ring).any());
+    }
+    cat(gathered.iter().rev())
 }
