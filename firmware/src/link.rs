@@ -84,8 +84,8 @@ impl Port {
     /// Port `number` of a board with `buses` MDIO buses: a bus for each port, or one for all with addresses that count as the ports do. What the switch has of the link
     /// stays until the PHY says more: after a restart of the processor it is right.
     pub fn new(bus: &mut impl Bus, number: u32, own_bus: bool) -> Self {
-        let link = bus.get_at(board::LINK, number);
-        let speed = match board::LINK::SPEED.get(link) {
+        let link = bus.get_at(board::LINK_STATUS, number);
+        let speed = match board::LINK_STATUS::SPEED.get(link) {
             0 => Speed::Ten,
             1 => Speed::Hundred,
             _ => Speed::Thousand,
@@ -101,7 +101,7 @@ impl Port {
             verify: 0,
             misses: 0,
             looks: 0,
-            shown: (board::LINK::UP.get(link) == 1).then_some(speed),
+            shown: (board::LINK_STATUS::UP.get(link) == 1).then_some(speed),
             coming: None,
             steady: STEADY_LEAST,
             lost_at: 0,
@@ -220,6 +220,11 @@ impl Port {
             self.state = State::Resetting(chip, now);
             return Ok(self.lose(bus, now));
         }
+        // From here on the link is what this says, whatever the PHY tells in-band.
+        if let Some(speed) = self.shown {
+            let word = board::LINK::SPEED.put(speed as u32) | board::LINK::UP.put(1);
+            bus.set_at(board::LINK, self.number, word);
+        }
         self.state = State::Follow(chip);
         self.next = now;
         Ok(Event::None)
@@ -299,10 +304,16 @@ impl Port {
 
     fn lose(&mut self, bus: &mut impl Bus, now: u32) -> Event {
         self.coming = None;
-        let Some(speed) = self.shown.take() else {
+        let before = self.shown.take();
+        let word = board::LINK::SPEED.put(before.unwrap_or_default() as u32);
+        if before.is_none() {
+            // Down, and not what the PHY tells in-band either.
+            let now = bus.get_at(board::LINK, self.number);
+            if board::LINK::INBAND.get(now) == 1 {
+                bus.set_at(board::LINK, self.number, word);
+            }
             return Event::None;
-        };
-        let word = board::LINK::SPEED.put(speed as u32);
+        }
         bus.set_at(board::LINK, self.number, word);
         if self.losses > 0 && !due(now, self.lost_at.wrapping_add(CALM)) {
             self.steady = (2 * self.steady).min(STEADY_MOST);

@@ -55,6 +55,8 @@ unsafe extern "C" {
     static __image_room: u8;
 }
 
+/// Beside the way in: little code stands between a broken image and its check.
+#[unsafe(link_section = ".start.enter")]
 extern "C" fn enter() -> ! {
     let mut bus = Registers;
     let map = global::VERSION::MAJOR.get(bus.get(global::VERSION));

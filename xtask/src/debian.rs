@@ -16,6 +16,9 @@ use crate::setup::step;
 /// The release that packages are taken from: its kernel is 6.12.
 const RELEASE: &str = "trixie";
 
+/// Newer packages for that release.
+pub const BACKPORTS: &str = "trixie-backports";
+
 /// The key of that release, as the package debian-archive-keyring puts it.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -27,6 +30,11 @@ pub struct Apt {
 impl Apt {
     /// Sets up a private apt under the tools directory, with fresh lists.
     pub fn new() -> Result<Self> {
+        Self::of(RELEASE)
+    }
+
+    /// The same for a suite.
+    pub fn of(suite: &str) -> Result<Self> {
         for tool in ["apt-get", "apt-cache", "dpkg"] {
             if paths::which(tool).is_none() {
                 bail!("{tool} is missing: this task needs a Debian or Ubuntu");
@@ -35,7 +43,8 @@ impl Apt {
         if !Path::new(KEYRING).is_file() {
             bail!("{KEYRING} is missing; type: apt-get install debian-archive-keyring");
         }
-        let dir = paths::tools().join("debian");
+        let name = if suite == RELEASE { "debian" } else { suite };
+        let dir = paths::tools().join(name);
         for part in [
             "etc/apt.conf.d",
             "etc/preferences.d",
@@ -49,7 +58,7 @@ impl Apt {
         fs::write(dir.join("status"), "")?;
         fs::write(
             dir.join("etc/sources.list"),
-            format!("deb [signed-by={KEYRING}] {} {RELEASE} main\n", mirror()?),
+            format!("deb [signed-by={KEYRING}] {} {suite} main\n", mirror()?),
         )?;
         fs::write(
             dir.join("apt.conf"),
@@ -86,6 +95,31 @@ impl Apt {
     /// Unpacks a package alone into a folder of its own and returns that.
     pub fn unpack(&self, package: &str) -> Result<PathBuf> {
         self.unpack_all(package, &[package.to_owned()])
+    }
+
+    /// Unpacks a package of the given upstream version alone, wherever among the suite's versions that is.
+    pub fn unpack_version(&self, package: &str, version: &str) -> Result<PathBuf> {
+        let text = self.run("apt-cache", &["madison", package])?;
+        let all: Vec<&str> = text
+            .lines()
+            .filter_map(|l| l.split('|').nth(1))
+            .map(str::trim)
+            .collect();
+        let is_it = |v: &&&str| {
+            let rest = v.strip_prefix(version);
+            rest.is_some_and(|r| r.starts_with(['+', '-', '~']))
+        };
+        let found = all.iter().find(is_it);
+        let Some(found) = found else {
+            bail!(
+                "Debian has {package} in versions {}, not {version}",
+                all.join(", ")
+            );
+        };
+        self.unpack_all(
+            &format!("{package}-{version}"),
+            &[format!("{package}={found}")],
+        )
     }
 
     /// Unpacks a package with all that it needs, down to the C library, into a folder of its own.

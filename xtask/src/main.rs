@@ -6,6 +6,7 @@ mod bench;
 mod debian;
 mod demo;
 mod docs;
+mod firmware;
 mod lag_vectors;
 mod lint;
 mod paths;
@@ -33,6 +34,8 @@ enum Task {
     Test,
     /// Measure; a table for people, or one JSON object a line.
     Bench(bench::Args),
+    /// Build the firmware's image for the board's processor, and show its size.
+    Firmware,
     Lint(lint::Args),
     /// Write docs/registers.md again from the register map.
     Docs,
@@ -47,6 +50,7 @@ fn main() {
         Task::Demo(args) => demo::run(&args),
         Task::Test => test::run(),
         Task::Bench(args) => bench::run(&args),
+        Task::Firmware => firmware::run(),
         Task::Lint(args) => lint::run(&args),
         Task::Docs => docs::run(),
         Task::LagVectors(args) => lag_vectors::run(&args),

@@ -3,7 +3,7 @@
 //! Python packages go into `<tools>/venv` at the versions of `requirements.txt`; a stamp that holds
 //! the digest of that file makes every later call a no-op of milliseconds. What belongs to the
 //! system (compiler, make, perl, zlib, LZ4, iproute2, tshark, iverilog) is only looked for; as root on a
-//! Debian or Ubuntu it is installed, elsewhere the command to type is named.
+//! Debian or Ubuntu it is installed, elsewhere the command to type is named. Rust's core library for the board's processor comes by rustup or from Debian ([`crate::firmware`]).
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -121,7 +121,8 @@ fn header_exists(name: &str) -> bool {
 /// Makes sure that every tool is there.
 pub fn run() -> Result<()> {
     system_packages()?;
-    python_packages()
+    python_packages()?;
+    crate::firmware::prepare()
 }
 
 fn system_packages() -> Result<()> {

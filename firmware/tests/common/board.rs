@@ -8,8 +8,6 @@ use smartnic_regs::values::{counter, fdb_op};
 use smartnic_regs::{Reg, board, fdb, global, pages, port, stats};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Cycles of a register access, with the instructions around it.
-const ACCESS: u64 = 60;
 /// Cycles of an MDIO frame.
 const FRAME: u64 = 7_224;
 
@@ -18,6 +16,8 @@ pub struct Board {
     pub regs: Vec<u32>,
     tick: u64,
     pub cycles: u64,
+    /// Cycles of a register access, with the instructions around it.
+    pub access_cycles: u64,
     /// PHYs by bus and address.
     pub phys: BTreeMap<(u32, u32), Phy>,
     busy_until: u64,
@@ -50,6 +50,7 @@ impl Board {
             regs,
             tick: 0,
             cycles: 0xffff_0000,
+            access_cycles: 60,
             phys: BTreeMap::new(),
             busy_until: 0,
             answer: 0,
@@ -99,7 +100,7 @@ impl Board {
     pub fn ticks(&self) -> u64 {
         self.cycles / u64::from(self.reg(global::TICK, 0))
     }
-    fn pass(&mut self, cycles: u64) {
+    pub fn pass(&mut self, cycles: u64) {
         self.cycles += cycles;
         let now = self.ticks();
         if now == self.tick {
@@ -145,7 +146,7 @@ impl Board {
 
 impl Bus for Board {
     fn read(&mut self, addr: u32) -> u32 {
-        self.pass(ACCESS);
+        self.pass(self.access_cycles);
         assert!(
             pages::PAGES.iter().any(|p| p.base >> 12 == addr >> 12),
             "{addr:#x}: nobody answers, the processor would stop"
@@ -160,12 +161,18 @@ impl Bus for Board {
                 self.to.pop_front().map_or(0, |c| 0x100 | u32::from(c))
             }
             a if a == board::SERIAL_STATUS.addr => 2,
-            a => self.regs[a as usize / 4],
+            a => {
+                let status = (0..board::LINK.count).find(|i| a == board::LINK_STATUS.at(*i));
+                // Without in-band status: what the register says.
+                status.map_or(self.regs[a as usize / 4], |i| {
+                    self.reg(board::LINK, i) & !board::LINK::INBAND.put(1)
+                })
+            }
         }
     }
 
     fn write(&mut self, addr: u32, value: u32) {
-        self.pass(ACCESS);
+        self.pass(self.access_cycles);
         assert!(
             pages::PAGES.iter().any(|p| p.base >> 12 == addr >> 12),
             "{addr:#x}: nobody answers, the processor would stop"

@@ -129,6 +129,7 @@ impl Phy {
         }
     }
 
+    #[allow(dead_code)] // not every test looks at it
     pub fn page(&self) -> u16 {
         self.page
     }
