@@ -22,6 +22,7 @@ pub const NAMES: &[&str] = &[
     "port_regs",
     "register_arbiter",
     "reserved_regs",
+    "rgmii",
     "stats",
     "switch_buffer",
 ];
@@ -44,6 +45,7 @@ pub fn build(name: &str, p: &Params) -> Option<Module> {
         "port_regs" => control::port(p),
         "reserved_regs" => control::reserved(),
         "register_arbiter" => crate::board::arbiter(),
+        "rgmii" => crate::rgmii::rgmii(),
         "mac" => mac::mac(p),
         "stats" => stats::stats(p, &stats::counters(p)),
         "switch_buffer" => buffer::switch_buffer(p),

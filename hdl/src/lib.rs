@@ -21,6 +21,7 @@ pub mod parser;
 pub mod pcie;
 pub mod queue;
 pub mod regbus;
+pub mod rgmii;
 pub mod rtl;
 pub mod stats;
 pub mod top;

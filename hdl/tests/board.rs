@@ -1,82 +1,13 @@
 //! Page `board` through the register bus: MDIO, serial port, LEDs, PHY resets, watchdog and the processor's reset.
+#[path = "common/board.rs"]
+mod bench;
 #[path = "common/seed.rs"]
 mod seed;
 
+use bench::Board;
 use rand::Rng;
-use smartnic_hdl::board::{CLOCK_HZ, DIVIDER, DIVISOR, RESET_CYCLES, RESET_TICKS, board_regs};
-use smartnic_hdl::params::Params;
-use smartnic_hdl::rtl::design;
-use smartnic_regs::{Reg, board as r};
-use smartnic_verilated::{Model, Options};
-
-struct Board {
-    dut: Model,
-    fired: u64,
-    held: u64,
-    /// The serial line's end is its beginning.
-    looped: bool,
-}
-
-impl Board {
-    fn new(ports: u32, id: u16) -> Self {
-        let options = Options {
-            lint: true,
-            ..Options::default()
-        };
-        let m = board_regs(&Params::for_ports(ports), id);
-        let mut dut = Model::build(&design(&m), &options).expect("builds");
-        dut.poke("serial_rx", 1);
-        dut.poke("reset", 1);
-        dut.tick(1);
-        dut.poke("reset", 0);
-        Self {
-            dut,
-            fired: 0,
-            held: 0,
-            looped: false,
-        }
-    }
-    fn cycles(&mut self, n: u64) {
-        for _ in 0..n {
-            if self.looped {
-                let level = self.dut.peek("serial_tx");
-                self.dut.poke("serial_rx", level);
-            }
-            self.dut.tick(1);
-            self.fired += self.dut.peek("watchdog_fired");
-            self.held += self.dut.peek("cpu_reset");
-        }
-    }
-    fn ticks(&mut self, n: u64) {
-        for _ in 0..n {
-            self.dut.poke("tick", 1);
-            self.cycles(1);
-            self.dut.poke("tick", 0);
-            self.cycles(3);
-        }
-    }
-    fn access(&mut self, write: bool, addr: u32, data: u32) -> u32 {
-        for (n, v) in [
-            ("valid", 1),
-            ("write", u32::from(write)),
-            ("addr", addr),
-            ("wdata", data),
-        ] {
-            self.dut.poke(&format!("reg_{n}"), v.into());
-        }
-        self.cycles(1);
-        self.dut.poke("reg_valid", 0);
-        self.cycles(1);
-        assert_eq!(self.dut.peek("reg_ack"), 1);
-        self.dut.peek("reg_rdata") as u32
-    }
-    fn read(&mut self, reg: &Reg) -> u32 {
-        self.access(false, reg.at(0), 0)
-    }
-    fn write(&mut self, reg: &Reg, value: u32) {
-        self.access(true, reg.at(0), value);
-    }
-}
+use smartnic_hdl::board::{CLOCK_HZ, DIVIDER, DIVISOR, RESET_CYCLES, RESET_TICKS};
+use smartnic_regs::board as r;
 
 #[test]
 fn identity_reset_values_and_image() {
@@ -118,105 +49,6 @@ fn phys_are_held_after_reset_and_by_the_register() {
         b.cycles(2);
         assert_eq!(b.dut.peek("phy_reset") as u32, hold & 0xf);
     }
-}
-
-#[test]
-fn links_and_owner_are_what_was_written() {
-    let mut b = Board::new(4, 1);
-    b.cycles(1);
-    let pins = |b: &Board| (b.dut.peek("phy_link"), b.dut.peek("phy_speed"));
-    assert_eq!(
-        pins(&b),
-        (0xf, 0b10_10_10_10),
-        "up at gigabit from reset on"
-    );
-    let mut rng = seed::rng();
-    let mut want = [(1, 2); 4];
-    for _ in 0..50 {
-        let i = rng.random_range(0..4u32);
-        want[i as usize] = (rng.random_range(0..2u32), rng.random_range(0..3u32));
-        let (up, speed) = want[i as usize];
-        let word = r::LINK::UP.put(up) | r::LINK::SPEED.put(speed);
-        b.access(true, r::LINK.at(i), word);
-        // Down for a cycle when the speed changes.
-        b.cycles(2);
-        assert_eq!(b.access(false, r::LINK.at(i), 0), word);
-        let (mut ups, mut speeds) = (0, 0);
-        for (i, (up, speed)) in want.iter().enumerate() {
-            ups |= u64::from(*up) << i;
-            speeds |= u64::from(*speed) << (2 * i);
-        }
-        assert_eq!(pins(&b), (ups, speeds));
-    }
-    assert_eq!(b.read(&r::OWNER), 0);
-    b.write(&r::OWNER, u32::MAX);
-    assert_eq!(b.read(&r::OWNER), r::OWNER::HOST.put(1));
-}
-
-/// A link: in-band status where there is some and nobody forbids it, else the register; never at a speed that has just changed.
-#[test]
-fn links_follow_the_phys_or_the_firmware() {
-    const PORTS: u32 = 2;
-    let mut b = Board::new(PORTS, 1);
-    let mut rng = seed::rng();
-    let mut registers = [(1, 2, 1); PORTS as usize];
-    let mut speeds = [2; PORTS as usize];
-    let (mut changes, mut ups) = (0, 0);
-    for _ in 0..400 {
-        let i = rng.random_range(0..PORTS);
-        let n = i as usize;
-        if rng.random_range(0..3) == 0 {
-            let (up, speed, inband) = (
-                rng.random_range(0..2),
-                rng.random_range(0..4),
-                rng.random_range(0..2),
-            );
-            registers[n] = (up, speed, inband);
-            let word =
-                r::LINK::UP.put(up) | r::LINK::SPEED.put(speed) | r::LINK::INBAND.put(inband);
-            b.access(true, r::LINK.at(i), word);
-        }
-        let mut said = [0; 4];
-        for ((name, most), value) in [("", 2), ("_up", 2), ("_full", 2), ("_speed", 4)]
-            .into_iter()
-            .zip(&mut said)
-        {
-            *value = rng.random_range(0..most);
-            b.dut.poke(&format!("inband{name}{i}"), *value);
-        }
-        let [inband, up, full, speed] = said.map(|v| v as u32);
-        let usable = inband * up * full == 1 && speed != 3;
-        let (fixed_up, fixed_speed, follows) = registers[n];
-        let (want, at) = match inband == 1 && follows == 1 {
-            true => (usable, if usable { speed } else { speeds[n] }),
-            false => (fixed_up == 1, fixed_speed.min(2)),
-        };
-        b.cycles(1);
-        let pins = |b: &Board| {
-            (
-                b.dut.peek("phy_link") >> i & 1,
-                b.dut.peek("phy_speed") >> (2 * i) & 3,
-            )
-        };
-        if at != speeds[n] {
-            assert_eq!(pins(&b), (0, at.into()), "down while the speed changes");
-            speeds[n] = at;
-            changes += 1;
-        }
-        b.cycles(1);
-        assert_eq!(pins(&b), (want.into(), at.into()));
-        ups += u32::from(want);
-        let status = b.access(false, r::LINK_STATUS.at(i), 0);
-        let s = r::LINK_STATUS::UP.put(want.into()) | r::LINK_STATUS::SPEED.put(at);
-        let seen = r::LINK_STATUS::INBAND_UP.put(up)
-            | r::LINK_STATUS::INBAND_FULL.put(full)
-            | r::LINK_STATUS::INBAND_SPEED.put(speed);
-        assert_eq!(
-            status,
-            s | r::LINK_STATUS::INBAND.put(inband) | seen * inband
-        );
-    }
-    assert!(changes > 50 && ups > 50, "{changes}, {ups}");
 }
 
 #[test]
