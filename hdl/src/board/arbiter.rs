@@ -7,7 +7,7 @@
 //! answer: `m{i}_reg_ack` (a pulse) with `m{i}_reg_rdata[32]` (zero without it) and `m{i}_reg_error`: nobody answered, the data is zero. The bus behind: `reg_*`
 //! as in docs/architecture.md.
 //!
-//! **Latency.** 2 cycles to the bus and 1 back; at most [`WORST`] cycles from a request to its answer. **Cost** (ECP5, yosys): 162 LUT4, 97 FF; 264 MHz routed alone.
+//! **Latency.** 2 cycles to the bus and 1 back; at most [`WORST`] cycles from a request to its answer. **Cost** (ECP5, yosys): 160 LUT4, 97 FF; 256 MHz routed alone.
 //! **Test:** `tests/arbiter.rs`.
 
 use crate::rtl::prim::{encode, round_robin};

@@ -12,7 +12,7 @@
 //! (1: in reset), `led_first[P]`, `led_second[P]` (1: lit); `phy_link[P]` and `phy_speed[2P]` (what the card and the pins work by); `cpu_reset`,
 //! `watchdog_fired` (a pulse).
 //!
-//! **Latency.** 2 cycles a register access. **Cost** (ECP5, yosys, 2 ports, with MDIO and serial port): 650 LUT4, 589 FF; 180 MHz routed alone. **Test:** `tests/board.rs`, `tests/board_links.rs`.
+//! **Latency.** 2 cycles a register access. **Cost** (ECP5, yosys, 2 ports, with MDIO and serial port): 656 LUT4, 604 FF; 176 MHz routed alone. **Test:** `tests/board.rs`, `tests/board_links.rs`.
 
 use super::{mdio, serial};
 use crate::params::Params;

@@ -7,12 +7,14 @@ use crate::rtl::{E, Module, cat, lit, mux, pick, select_onehot};
 pub(super) struct Alu {
     /// The value for rd (a shift's operand before it is shifted).
     pub result: E,
-    /// The next pc.
+    /// The next pc if the instruction jumps.
     pub target: E,
-    /// The target is not simply the next instruction.
+    /// The next pc is not simply the next instruction.
     pub jumps: E,
     /// pc or rs1, plus the immediate.
     pub sum: E,
+    /// The next instruction's place.
+    pub next: E,
 }
 
 /// `a`: rs1; `b`: rs2 or the immediate; `imm`: the immediate.
@@ -62,9 +64,10 @@ pub(super) fn alu(m: &Module, d: &Decoded, a: &E, b: &E, imm: &E, pc: &E) -> Alu
     );
     Alu {
         result,
-        target: mux(&jumps, aligned, next),
+        target: aligned,
         jumps,
         sum: moved,
+        next,
     }
 }
 

@@ -52,6 +52,27 @@ pub(super) struct Decoded {
     pub ebreak: E,
 }
 
+impl Decoded {
+    /// The same with registers where the choices of EXECUTE and later begin: good from SECOND on.
+    pub(super) fn registered(self, m: &Module) -> Decoded {
+        let r = |name: &str, e: &E| m.delay(&format!("{name}_q"), e);
+        Decoded {
+            writes_rd: r("writes_rd", &self.writes_rd),
+            uses_rs2: r("uses_rs2", &self.uses_rs2),
+            subtract: r("subtract", &self.subtract),
+            lui: r("is_lui", &self.lui),
+            auipc: r("is_auipc", &self.auipc),
+            jal: r("is_jal", &self.jal),
+            jalr: r("is_jalr", &self.jalr),
+            branch: r("is_branch", &self.branch),
+            load: r("is_load", &self.load),
+            store: r("is_store", &self.store),
+            shift: r("shift", &self.shift),
+            ..self
+        }
+    }
+}
+
 pub(super) fn decode(m: &Module, i: &E) -> Decoded {
     let field = |name: &str, lsb, width| m.named(name, i.slice(lsb, width));
     let funct3 = field("funct3", 12, 3);

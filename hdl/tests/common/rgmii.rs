@@ -27,7 +27,8 @@ pub fn pairs(c: &Carrier, gigabit: bool) -> Vec<Pair> {
     }
     let mut nibble = |n: u8, er: bool| out.push(([n, n], [true, !er]));
     (0..c.preamble).for_each(|_| nibble(5, false));
-    (nibble(5, false), nibble(0xd, false));
+    nibble(5, false);
+    nibble(0xd, false);
     for (b, er) in c.bytes.iter().zip(&c.errors) {
         nibble(b & 15, *er && b & 1 == 0);
         nibble(b >> 4, *er);
