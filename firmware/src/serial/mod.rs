@@ -60,8 +60,8 @@ impl Serial {
     /// The line after a start: says so, so that whoever waits for an answer knows that none comes.
     pub fn start() -> Self {
         let mut answer = Answer::new();
-        answer.word("!");
-        answer.word("start");
+        // On a line of its own, whatever was being said before.
+        answer.more("\r\n! start");
         answer.version();
         answer.end(false);
         Self {

@@ -25,7 +25,7 @@ impl Bench {
         let version = format!("{}.{}.{}", VERSION[0], VERSION[1], VERSION[2]);
         assert_eq!(
             bench.said(),
-            format!("! start smartnic-firmware {version}\r\n")
+            format!("\r\n! start smartnic-firmware {version}\r\n")
         );
         bench
     }

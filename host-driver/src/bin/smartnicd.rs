@@ -91,6 +91,11 @@ fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let moderation_count = args.moderation_count.unwrap_or(match args.device {
         DeviceSpec::Vfio(_) | DeviceSpec::PciDriver(_) => 8,
         DeviceSpec::VfioUser(_) => 1,
+        DeviceSpec::Serial(_) => {
+            let reason =
+                "smartnicd needs PCIe: a board behind a serial line is for smartnic-ctl --serial";
+            return Err(reason.into());
+        }
     });
     let spec = args.device;
     let mut first = true;

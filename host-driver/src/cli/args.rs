@@ -23,6 +23,7 @@ use crate::pci::DeviceSpec;
   smartnic-ctl link add br0 type bridge
   smartnic-ctl link set port1 master br0 up
   smartnic-ctl -j -p fdb show br br0
+  smartnic-ctl --serial /dev/ttyUSB1 port
 
 Exit codes: 0 done, 1 wrong usage, 2 refused by smartnicd or the card, 3 smartnicd cannot be reached,
 4 the output cannot be written."
@@ -54,6 +55,17 @@ vfio:DOMAIN:BUS:DEVICE.FUNCTION. Commands that show leave the card as it is. The
 starts from nothing, so set a bridge up in one `batch`; it goes on forwarding in hardware when the command has ended."
     )]
     pub card: Option<DeviceSpec>,
+    /// Talk to the board behind this serial port, without smartnicd or PCIe
+    #[arg(
+        long,
+        global = true,
+        value_name = "PORT",
+        conflicts_with = "card",
+        long_help = "Talk to the board behind this serial port (/dev/ttyUSB1; 115200 8N1), without smartnicd or PCIe: its firmware answers (docs/serial.md).
+As with --card, commands that show leave the board as it is, and the first that changes something takes the switch over from the firmware and starts from nothing:
+set a bridge up in one `batch`. Nothing that needs frames or events of the host works: fdb monitor, learning slow-path."
+    )]
+    pub serial: Option<PathBuf>,
     /// What to do
     #[command(subcommand)]
     pub command: Command,

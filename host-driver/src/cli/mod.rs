@@ -18,6 +18,9 @@ use thiserror::Error;
 
 use crate::control::api::{ByName, FdbEventInfo, Named, Nothing, SetDevice, SetLink};
 use crate::control::client::{Client, ClientError};
+use crate::netdev::NetError;
+use crate::pci::DeviceSpec;
+use crate::pci::serial::Serial;
 use args::{Cli, Command, DevCommand, FdbCommand, LagCommand, LinkCommand, PortCommand, ShowName};
 
 /// Why a command failed; each has its exit code.
@@ -95,9 +98,10 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CliError> {
         details: cli.details,
     };
     if let Command::Version = cli.command {
-        return version(&cli.socket, look, out);
+        return version(cli, look, out);
     }
-    let mut client = match &cli.card {
+    let serial = cli.serial.clone().map(DeviceSpec::Serial);
+    let mut client = match cli.card.as_ref().or(serial.as_ref()) {
         Some(card) => Client::open(card)?,
         None => Client::connect(&cli.socket)?,
     };
@@ -114,9 +118,16 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CliError> {
     Ok(out.write_all(output.as_bytes())?)
 }
 
-/// This program's version always, the daemon's when it can be reached.
-fn version(socket: &Path, look: Look, out: &mut dyn Write) -> Result<(), CliError> {
-    let daemon = Client::connect(socket)
+/// This program's version always, the daemon's when it can be reached; or that of the firmware behind a serial line.
+fn version(cli: &Cli, look: Look, out: &mut dyn Write) -> Result<(), CliError> {
+    if let Some(port) = &cli.serial {
+        let board =
+            Serial::open(port).map_err(|e| ClientError::Board(NetError::Device(e.into())))?;
+        let firmware = board.firmware();
+        let value = json!({ "smartnic-ctl": env!("CARGO_PKG_VERSION"), "firmware": firmware });
+        return Ok(out.write_all(look.show(&value, text::version).as_bytes())?);
+    }
+    let daemon = Client::connect(&cli.socket)
         .ok()
         .and_then(|mut c| c.call::<Value>("GetVersion", &Nothing {}).ok());
     let value = json!({ "smartnic-ctl": env!("CARGO_PKG_VERSION"), "smartnicd": daemon });

@@ -41,6 +41,9 @@ pub enum ClientError {
     /// The card cannot be opened without the daemon.
     #[error("{0}; if smartnicd serves this card, talk to it: --socket in place of --card")]
     Card(NetError),
+    /// A board behind a serial line cannot be reached.
+    #[error("{0}")]
+    Board(NetError),
     /// The daemon's answer makes no sense.
     #[error("smartnicd answered something else than expected: {0}; are versions the same?")]
     Answer(String),
@@ -110,7 +113,10 @@ impl Client {
 
     /// Opens a card without the daemon.
     pub fn open(card: &DeviceSpec) -> Result<Self, ClientError> {
-        let local = Local::open(card).map_err(ClientError::Card)?;
+        let local = Local::open(card).map_err(match card {
+            DeviceSpec::Serial(_) => ClientError::Board,
+            _ => ClientError::Card,
+        })?;
         Ok(Client::Card(Box::new(local)))
     }
 

@@ -85,6 +85,7 @@ impl Local {
     /// Gives every change of the FDB to `each` until that gives false.
     pub fn monitor(&mut self, mut each: impl FnMut(Value) -> bool) -> Result<(), WireError> {
         self.handle("MonitorFdb", json!({}), true)?;
+        self.switch.needs_rings()?;
         loop {
             self.switch.poll()?;
             for notice in self.switch.take_notices() {

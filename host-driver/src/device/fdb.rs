@@ -13,6 +13,7 @@ use smartnic_regs::{Reg, fdb};
 
 use super::mmio::Mmio;
 use super::{Caps, DeviceError, MacAddr};
+use crate::pci::Found;
 
 /// Largest FID (12 bits).
 pub const MAX_FID: u16 = 4095;
@@ -132,6 +133,13 @@ impl<'a> Fdb<'a> {
         self.mmio.write(fdb::KEY_HI, high)
     }
 
+    /// The entry that READ found.
+    fn found(result: u32, low: u32, high: u32) -> (FdbKey, FdbData) {
+        let mac = MacAddr::from_halves(low, fdb::RESULT_KEY_HI::MAC.get(high));
+        let fid = fdb::RESULT_KEY_HI::FID.get(high) as u16;
+        (FdbKey { fid, mac }, Self::data(result))
+    }
+
     fn data(result: u32) -> FdbData {
         use fdb::RESULT::{AGE, DEST, KIND};
         FdbData {
@@ -192,12 +200,8 @@ impl<'a> Fdb<'a> {
             return Ok(None);
         }
         let high = self.mmio.read(fdb::RESULT_KEY_HI)?;
-        let mac = MacAddr::from_halves(
-            self.mmio.read(fdb::RESULT_KEY_LO)?,
-            fdb::RESULT_KEY_HI::MAC.get(high),
-        );
-        let fid = fdb::RESULT_KEY_HI::FID.get(high) as u16;
-        Ok(Some((FdbKey { fid, mac }, Self::data(result))))
+        let low = self.mmio.read(fdb::RESULT_KEY_LO)?;
+        Ok(Some(Self::found(result, low, high)))
     }
 
     /// All entries, by key, each once.
@@ -229,6 +233,24 @@ impl<'a> Fdb<'a> {
         }
         if dump.index >= self.caps.fdb_capacity() || dump.seen >= dump.used {
             return Ok(false);
+        }
+        if let Some(far) = self.mmio.transport().shortcuts() {
+            match far.fdb_from(dump.index)? {
+                Found::Entry {
+                    index,
+                    result,
+                    key_lo,
+                    key_hi,
+                } => {
+                    let (key, data) = Self::found(result, key_lo, key_hi);
+                    dump.found.insert(key, data);
+                    dump.seen += 1;
+                    dump.index = index + 1;
+                }
+                Found::Nothing { next } => dump.index = next,
+                Found::End => dump.index = self.caps.fdb_capacity(),
+            }
+            return Ok(true);
         }
         if let Some((key, data)) = self.read(dump.index)? {
             dump.found.insert(key, data);

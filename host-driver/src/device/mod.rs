@@ -23,7 +23,7 @@ pub use mac::MacAddr;
 pub use mmio::Mmio;
 pub use steering::Steering;
 
-use smartnic_regs::{global, reserved};
+use smartnic_regs::{board, global, reserved};
 
 use crate::pci::{PciTransport, enable_bus_master};
 use fdb::Fdb;
@@ -42,7 +42,9 @@ impl Device {
     /// Identifies the card behind `transport` and lets it do DMA. Nothing is reset: the switch goes on forwarding.
     pub fn probe(transport: Box<dyn PciTransport>) -> Result<Self, DeviceError> {
         let mut mmio = Mmio::new(transport);
-        enable_bus_master(mmio.transport())?;
+        if mmio.transport().has_dma() {
+            enable_bus_master(mmio.transport())?;
+        }
         let caps = Caps::probe(&mut mmio)?;
         // A card that answers reads but swallows writes would fail later in ways that are hard to understand.
         for pattern in [0x5555_aaaa, !0x5555_aaaa] {
@@ -96,6 +98,24 @@ impl Device {
             )
             .map(|_| ())
     }
+    /// Takes the switch over: a board's firmware then leaves its tables alone. On a board the ports forward from a reset on, and the driver starts
+    /// from ports that do nothing: forwarding is cut until that is so. Cards without a board have nothing to take.
+    pub fn take_over(&mut self) -> Result<(), DeviceError> {
+        let id = self.mmio.read(board::BOARD_ID)?;
+        if board::BOARD_ID::BOARD.get(id) == 0 {
+            return self.reset_switch();
+        }
+        self.mmio.write(board::OWNER, board::OWNER::HOST.put(1))?;
+        self.set_forward(false)?;
+        self.reset_switch()?;
+        for source in 0..=self.caps.ports {
+            let mut ports = self.ports();
+            ports.configure(source, &port::PortConfig::default())?;
+            ports.set_forward_mask(source, 0)?;
+        }
+        self.set_forward(true)
+    }
+
     /// Resets rings, DMA and MSI-X, as a function-level reset does. The switch goes on forwarding.
     pub fn reset_host(&mut self) -> Result<(), DeviceError> {
         host::reset(&mut self.mmio)

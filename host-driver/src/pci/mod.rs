@@ -2,7 +2,8 @@
 //!
 //! [`PciTransport`] is the only thing the rest of the driver knows about PCI. Three backends implement it:
 //! [`vfio_user`] (a card served on a Unix socket, the simulated one for instance), [`vfio`] (a card behind the
-//! kernel's VFIO) and [`in_process`] (a card that is a Rust object in the same process, for tests).
+//! kernel's VFIO) and [`in_process`] (a card that is a Rust object in the same process, for tests). A fourth has no PCI behind it: [`serial`], a board's
+//! registers over its serial line.
 //!
 //! The crate `pci-driver` is not used: its traits are sealed, so that neither a vfio-user socket nor a card in the
 //! same process can stand behind them.
@@ -13,6 +14,7 @@ pub mod dma;
 mod fd;
 pub mod in_process;
 pub mod pci_driver;
+pub mod serial;
 pub mod spec;
 pub mod vfio;
 pub mod vfio_user;
@@ -40,6 +42,14 @@ pub enum PciError {
         /// Which device.
         device: String,
         /// How that was noticed.
+        reason: String,
+    },
+    /// A serial line does not carry what was asked there or back.
+    #[error("{device}: {reason}")]
+    Line {
+        /// Which device.
+        device: String,
+        /// What happened, and what to look at.
         reason: String,
     },
     /// The device could not be opened.
@@ -86,6 +96,14 @@ pub enum PciError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// The transport reaches registers only.
+    #[error("{device}: {what} need PCIe, and this is a serial line: use --socket or --card")]
+    NoDma {
+        /// Which device.
+        device: String,
+        /// What was asked for.
+        what: &'static str,
+    },
     /// The card offers fewer vectors than asked for.
     #[error("{device}: {wanted} MSI-X vectors wanted, {offered} offered")]
     Vectors {
@@ -101,8 +119,42 @@ pub enum PciError {
 impl PciError {
     /// The card is not there any more (as opposed to a request that was refused).
     pub fn is_gone(&self) -> bool {
-        matches!(self, PciError::Gone { .. } | PciError::Protocol { .. })
+        matches!(
+            self,
+            PciError::Gone { .. } | PciError::Protocol { .. } | PciError::Line { .. }
+        )
     }
+}
+
+/// What a search of the forwarding database came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Found {
+    /// An entry, as the registers fdb::RESULT, RESULT_KEY_LO and RESULT_KEY_HI have it.
+    Entry {
+        /// Its place.
+        index: u32,
+        /// fdb::RESULT.
+        result: u32,
+        /// fdb::RESULT_KEY_LO.
+        key_lo: u32,
+        /// fdb::RESULT_KEY_HI.
+        key_hi: u32,
+    },
+    /// Nothing before this place: go on there.
+    Nothing {
+        /// The place.
+        next: u32,
+    },
+    /// Nothing to the end of the table.
+    End,
+}
+
+/// What the far end of a slow transport does itself, so that it costs one exchange instead of many.
+pub trait Shortcuts {
+    /// A counter (`values::counter`) of a port.
+    fn counter(&mut self, port: u32, number: u32) -> Result<u64, PciError>;
+    /// The first place of the FDB at or after `index` that is in use.
+    fn fdb_from(&mut self, index: u32) -> Result<Found, PciError>;
 }
 
 /// An interrupt vector: counts events, readable in epoll. Shared with an in-process card.
@@ -149,6 +201,14 @@ pub trait PciTransport: Send {
     fn interrupts(&mut self, count: u32) -> Result<Vec<Vector>, PciError>;
     /// Resets the function: rings, DMA and MSI-X, not the switch.
     fn reset(&mut self) -> Result<(), PciError>;
+    /// False: registers are all that is reached: no configuration space, DMA or interrupts.
+    fn has_dma(&self) -> bool {
+        true
+    }
+    /// What the far end can do itself, where an exchange is slow.
+    fn shortcuts(&mut self) -> Option<&mut dyn Shortcuts> {
+        None
+    }
     /// A descriptor that epoll reports a hang-up on when the card goes away, where there is one.
     fn hangup_fd(&self) -> Option<BorrowedFd<'_>> {
         None

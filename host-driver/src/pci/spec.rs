@@ -1,10 +1,10 @@
-//! How a user names a device: `vfio-user:/run/card.sock` or `vfio:0000:01:00.0`.
+//! How a user names a device: `vfio-user:/run/card.sock`, `vfio:0000:01:00.0` or `serial:/dev/ttyUSB1`.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{PciError, PciTransport, vfio, vfio_user};
+use super::{PciError, PciTransport, serial, vfio, vfio_user};
 
 /// Which card to open, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum DeviceSpec {
     Vfio(String),
     /// The same, through the crate `pci-driver`.
     PciDriver(String),
+    /// A board behind this serial port: registers only.
+    Serial(PathBuf),
 }
 
 impl DeviceSpec {
@@ -23,6 +25,7 @@ impl DeviceSpec {
         Ok(match self {
             DeviceSpec::VfioUser(path) => Box::new(vfio_user::VfioUser::connect(path)?),
             DeviceSpec::Vfio(address) => Box::new(vfio::Vfio::open(address)?),
+            DeviceSpec::Serial(path) => Box::new(serial::Serial::open(path)?),
             DeviceSpec::PciDriver(address) => Box::new(vfio::Vfio::open_pci_driver(address)?),
         })
     }
@@ -32,6 +35,7 @@ impl fmt::Display for DeviceSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DeviceSpec::VfioUser(path) => write!(f, "vfio-user:{}", path.display()),
+            DeviceSpec::Serial(path) => write!(f, "serial:{}", path.display()),
             DeviceSpec::Vfio(address) => write!(f, "vfio:{address}"),
             DeviceSpec::PciDriver(address) => write!(f, "pci-driver:{address}"),
         }
@@ -43,10 +47,11 @@ impl FromStr for DeviceSpec {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("vfio-user", path)) if !path.is_empty() => Ok(DeviceSpec::VfioUser(path.into())),
+            Some(("serial", path)) if !path.is_empty() => Ok(DeviceSpec::Serial(path.into())),
             Some(("vfio", address)) => parse_address(address).map(DeviceSpec::Vfio),
             Some(("pci-driver", address)) => parse_address(address).map(DeviceSpec::PciDriver),
             _ => Err(format!(
-                "\"{text}\" names no device: use vfio-user:SOCKET, vfio:DOMAIN:BUS:DEVICE.FUNCTION or pci-driver:DOMAIN:BUS:DEVICE.FUNCTION"
+                "\"{text}\" names no device: use vfio-user:SOCKET, vfio:DOMAIN:BUS:DEVICE.FUNCTION, serial:PORT or pci-driver:DOMAIN:BUS:DEVICE.FUNCTION"
             )),
         }
     }
@@ -96,6 +101,7 @@ mod tests {
     fn names_are_parsed_and_shown() {
         for (text, shown) in [
             ("vfio-user:/run/x.sock", "vfio-user:/run/x.sock"),
+            ("serial:/dev/ttyUSB1", "serial:/dev/ttyUSB1"),
             ("vfio:1:00.0", "vfio:0000:01:00.0"),
             ("vfio:0002:aB:1f.7", "vfio:0002:ab:1f.7"),
             ("pci-driver:1:00.0", "pci-driver:0000:01:00.0"),
@@ -105,6 +111,7 @@ mod tests {
         for text in [
             "",
             "vfio-user:",
+            "serial:",
             "/run/x.sock",
             "vfio:",
             "vfio:01:20.0",

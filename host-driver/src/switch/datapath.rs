@@ -34,10 +34,13 @@ impl Switch {
         let more = self.with_card(|card| {
             let busy = card.device.mmio().transport().poll();
             let mmio = card.device.mmio();
+            let Some(host) = &mut card.host else {
+                return Ok(busy);
+            };
             let taken = [
-                card.host.receive(mmio, BUDGET, &mut frames)?,
-                card.host.reap(mmio, BUDGET, &mut done)?,
-                card.host.events(mmio, BUDGET, &mut events)?,
+                host.receive(mmio, BUDGET, &mut frames)?,
+                host.reap(mmio, BUDGET, &mut done)?,
+                host.events(mmio, BUDGET, &mut events)?,
             ];
             Ok(busy || taken.contains(&BUDGET))
         })?;
@@ -130,11 +133,12 @@ impl Switch {
         let targets = self.targets(dev, frame)?;
         let sent = self.with_card(|card| {
             // All copies or none, so that a retry sends no frame twice.
-            if card.host.tx_free() < targets.len() {
+            let host = card.rings()?;
+            if host.tx_free() < targets.len() {
                 return Ok(false);
             }
             for target in &targets {
-                card.host.send(frame, *target, 0)?;
+                host.send(frame, *target, 0)?;
             }
             Ok(true)
         })?;
@@ -200,6 +204,9 @@ impl Switch {
 
     /// Rings the doorbell for queued frames.
     pub fn flush_tx(&mut self) -> Result<(), NetError> {
-        self.with_card(|card| card.host.flush(card.device.mmio()))
+        self.with_card(|card| match &mut card.host {
+            Some(host) => host.flush(card.device.mmio()),
+            None => Ok(()),
+        })
     }
 }

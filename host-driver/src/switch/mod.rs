@@ -15,14 +15,14 @@ pub mod scan;
 
 use std::collections::BTreeMap;
 
-use smartnic_regs::values::vector;
+use smartnic_regs::values::{learn, vector};
 
 use crate::device::fdb::{FdbCounters, FdbData, FdbKey};
 use crate::device::host::{HostConfig, HostPort};
 use crate::device::stats::{BufferState, PortCounters};
 use crate::device::{Caps, Device, DeviceError, MacAddr};
 use crate::netdev::NetError;
-use crate::pci::PciTransport;
+use crate::pci::{PciError, PciTransport};
 use model::Model;
 use plan::Plan;
 
@@ -31,7 +31,8 @@ pub use fdb::{FdbEntry, FdbNotice, NoticeKind};
 /// A card in use.
 pub(crate) struct Card {
     pub(crate) device: Device,
-    pub(crate) host: HostPort,
+    /// The rings; none behind a transport without DMA.
+    pub(crate) host: Option<HostPort>,
     applied: Plan,
     /// What the table holds as far as events told.
     mirror: BTreeMap<FdbKey, FdbData>,
@@ -39,13 +40,22 @@ pub(crate) struct Card {
 
 impl Card {
     /// A card as after a reset.
-    fn new(device: Device, host: HostPort) -> Self {
+    fn new(device: Device, host: Option<HostPort>) -> Self {
         Self {
             applied: Plan::reset(device.caps()),
             device,
             host,
             mirror: BTreeMap::new(),
         }
+    }
+
+    /// The rings, or an error that says why there are none.
+    pub(crate) fn rings(&mut self) -> Result<&mut HostPort, DeviceError> {
+        let device = self.device.transport().describe();
+        self.host.as_mut().ok_or_else(|| {
+            let what = "frames and events";
+            PciError::NoDma { device, what }.into()
+        })
     }
 }
 
@@ -79,7 +89,7 @@ impl Switch {
         base: MacAddr,
     ) -> Result<Self, NetError> {
         let (mut switch, mut device) = Self::probe(transport, host_config, base)?;
-        let host = device.start_host(&switch.host_config)?;
+        let host = switch.start_host(&mut device)?;
         switch.card = Some(Card::new(device, host));
         switch.read_links()?;
         Ok(switch)
@@ -87,7 +97,10 @@ impl Switch {
 
     /// Resets an observed card and sets it up from the model.
     pub fn restart(&mut self) -> Result<(), NetError> {
-        self.with_card(|card| card.host.stop(card.device.mmio()))?;
+        self.with_card(|card| match &mut card.host {
+            Some(host) => host.stop(card.device.mmio()),
+            None => Ok(()),
+        })?;
         match self.card.take() {
             Some(card) => self.set_up(card.device),
             None => self.with_card(|_| Ok(())),
@@ -127,12 +140,20 @@ impl Switch {
         self.set_up(device)
     }
 
+    /// Starts the rings, where there are any.
+    fn start_host(&self, device: &mut Device) -> Result<Option<HostPort>, DeviceError> {
+        match device.transport().has_dma() {
+            true => device.start_host(&self.host_config).map(Some),
+            false => Ok(None),
+        }
+    }
+
     fn set_up(&mut self, mut device: Device) -> Result<(), NetError> {
-        device.reset_switch()?;
+        device.take_over()?;
         device.share_buffer()?;
         device.fdb().randomise_keys(&mut rand::rng())?;
         device.fdb().set_events(true, true, true)?;
-        let host = device.start_host(&self.host_config)?;
+        let host = self.start_host(&mut device)?;
         self.card = Some(Card::new(device, host));
         self.gone.clear();
         let result = self.read_links().and_then(|()| self.apply());
@@ -156,10 +177,11 @@ impl Switch {
     /// Stops rings and forwarding, for a clean end: the ports go down.
     pub fn shut_down(&mut self) {
         if let Some(card) = &mut self.card {
-            let result = card
-                .host
-                .stop(card.device.mmio())
-                .and_then(|()| card.device.reset_switch());
+            let stopped = match &mut card.host {
+                Some(host) => host.stop(card.device.mmio()),
+                None => Ok(()),
+            };
+            let result = stopped.and_then(|()| card.device.take_over());
             if let Err(error) = result {
                 tracing::warn!(%error, "the card could not be stopped");
             }
@@ -185,7 +207,7 @@ impl Switch {
     }
     /// The card's rings, for their interrupts.
     pub fn host(&self) -> Option<&HostPort> {
-        self.card.as_ref().map(|c| &c.host)
+        self.card.as_ref().and_then(|c| c.host.as_ref())
     }
     /// The transport, to watch it for a hang-up.
     pub fn transport(&self) -> Option<&dyn PciTransport> {
@@ -215,6 +237,11 @@ impl Switch {
         })
     }
 
+    /// An error where there are no rings: what follows needs them.
+    pub fn needs_rings(&mut self) -> Result<(), NetError> {
+        self.with_card(|card| card.rings().map(drop))
+    }
+
     /// Makes the card do what the model says.
     fn apply(&mut self) -> Result<(), NetError> {
         let wanted = self.model.plan();
@@ -230,6 +257,10 @@ impl Switch {
         let mut next = self.model.clone();
         let result = work(&mut next)?;
         let wanted = next.plan();
+        // What the hardware reports comes by the event ring: without it nobody would insert.
+        if wanted.ports.iter().any(|p| p.learn == learn::SLOW_PATH) {
+            self.needs_rings()?;
+        }
         match self.with_card(|card| card.applied.apply(&wanted, &mut card.device)) {
             Ok(()) => {
                 self.model = next;
@@ -274,7 +305,10 @@ impl Switch {
     pub fn check(&mut self) -> Result<(), NetError> {
         self.with_card(|card| {
             card.device.check_alive()?;
-            card.host.check(card.device.mmio()).map(|_| ())
+            match &mut card.host {
+                Some(host) => host.check(card.device.mmio()).map(|_| ()),
+                None => Ok(()),
+            }
         })?;
         self.check_links()
     }

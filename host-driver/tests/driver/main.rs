@@ -8,6 +8,7 @@ mod harness;
 mod local;
 mod loops;
 mod rings;
+mod serial;
 mod switch;
 mod switch_datapath;
 mod switch_fdb;

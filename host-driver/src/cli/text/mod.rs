@@ -224,6 +224,16 @@ pub fn stats(v: &Value, nonzero: bool) -> String {
 /// `version`.
 pub fn version(v: &Value, _: &Look) -> String {
     let mut out = format!("smartnic-ctl {}\n", text(&v["smartnic-ctl"]));
+    if let Some(f) = v["firmware"].as_object() {
+        let _ = writeln!(
+            out,
+            "firmware {} register map {} board {}",
+            text(&f["version"]),
+            text(&f["register_map"]),
+            f["board"]
+        );
+        return out;
+    }
     match v["smartnicd"].as_object() {
         Some(d) => {
             let _ = writeln!(
