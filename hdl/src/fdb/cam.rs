@@ -213,10 +213,11 @@ pub(super) struct Hand {
 }
 
 /// Whether two keys are the same and `guard` is set, in two registered stages: groups of 8 bits, then all of them. (As one
-/// stage of four levels yosys makes almost twice as many LUTs of it.)
-pub(super) fn same(m: &Module, name: &str, a: &E, b: &E, guard: &E) -> E {
-    let groups = m.delay(&format!("{name}_groups"), &equal_groups(a, b, guard));
-    m.delay(name, &all_groups(&groups))
+/// stage of four levels yosys makes almost twice as many LUTs of it.) `when` says for each stage that there is something to compare.
+pub(super) fn same(m: &Module, name: &str, when: &[E; 2], (a, b): (&E, &E), guard: &E) -> E {
+    let groups = equal_groups(a, b, guard);
+    let groups = m.delay_if(&when[0], &format!("{name}_groups"), &groups);
+    m.delay_if(&when[1], name, &all_groups(&groups))
 }
 
 /// The lowest bit of each group of 8: where [`equal_groups`] has its bits.

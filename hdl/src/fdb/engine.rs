@@ -71,7 +71,7 @@ pub(super) fn build(m: &Module, s: &Size) {
     let ways = m.named("b_we", &c.ways | clearing.repl(8));
     let lookup_valid = m.input("lookup_valid", 1);
     let lookup_key = m.input("lookup_key", KEY_BITS);
-    let a_addr = buckets(m, s, &lookup_key, &ctl.hash_key);
+    let a_addr = buckets(m, s, &lookup_valid, &lookup_key, &ctl.hash_key);
     let (a_words, b_words) = tables(m, s, &a_addr, &b_addr, &ways, &c.word);
     let extra = 2 * n + 1;
     let store = cam(m, s, &a_addr, &c.w.bucket, extra);

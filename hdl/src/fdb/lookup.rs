@@ -6,7 +6,7 @@
 use super::cam::{Cam, Hand, same};
 use super::hash::hash;
 use super::{DATA_BITS, KEY_BITS, Size, age_of, dest_code};
-use crate::rtl::{E, Module, all_of, any_of, select_onehot};
+use crate::rtl::{E, Module, any_of, select_onehot};
 
 /// The side of the engine that lookups see.
 pub(super) struct Written {
@@ -27,10 +27,10 @@ pub(super) struct Reads {
 }
 
 /// The first stage: gives the addresses.
-pub(super) fn buckets(m: &Module, s: &Size, key: &E, hash_key: &[E; 2]) -> [E; 2] {
+pub(super) fn buckets(m: &Module, s: &Size, valid: &E, key: &E, hash_key: &[E; 2]) -> [E; 2] {
     [0, 1].map(|t| {
         let h = hash(m, &format!("lookup_hash{t}"), key, &hash_key[t], s.index);
-        m.delay(&format!("lookup_bucket{t}"), &h)
+        m.delay_if(valid, &format!("lookup_bucket{t}"), &h)
     })
 }
 
@@ -49,7 +49,7 @@ pub(super) fn lookup(
         m.assign(&v, &valids[i - 1]);
         valids.push(v);
         if i < 4 {
-            key = m.delay(&format!("lookup_key{i}"), &key);
+            key = m.delay_if(&valids[i - 1], &format!("lookup_key{i}"), &key);
         }
     }
     // Stage 1: the address is at the block RAM.
@@ -60,29 +60,36 @@ pub(super) fn lookup(
             same.repl(4) & w.ways.slice(4 * t as u32, 4)
         })
         .collect();
-    let stale1 = m.delay("lookup_stale1", &crate::rtl::cat(&hit));
-    let stale = m.delay("lookup_stale2", &stale1);
+    let stale1 = m.delay_if(&valids[1], "lookup_stale1", &crate::rtl::cat(&hit));
+    let stale = m.delay_if(&valids[2], "lookup_stale2", &stale1);
     // Stages 3 and 4: compare.
+    let late = [valids[3].clone(), valids[4].clone()];
     let twice = |name: &str, e: E| {
-        let once = m.delay(&format!("{name}_3"), &e);
-        m.delay(name, &once)
+        let once = m.delay_if(&late[0], &format!("{name}_3"), &e);
+        m.delay_if(&late[1], name, &once)
     };
     let mut choices = vec![];
     for (i, word) in r.words.iter().enumerate() {
         let current = !stale.bit(i as u32);
         let found = word.slice(0, KEY_BITS);
         choices.push((
-            same(m, &format!("lookup_hit{i}"), &found, &key, &current),
+            same(
+                m,
+                &format!("lookup_hit{i}"),
+                &late,
+                (&found, &key),
+                &current,
+            ),
             twice(&format!("lookup_data{i}"), word.slice(KEY_BITS, DATA_BITS)),
         ));
     }
     let fresh = w.word.slice(0, KEY_BITS);
     choices.push((
-        same(m, "lookup_hit_fresh", &fresh, &key, &stale.any()),
+        same(m, "lookup_hit_fresh", &late, (&fresh, &key), &stale.any()),
         w.word.slice(KEY_BITS, DATA_BITS),
     ));
     choices.push((
-        same(m, "lookup_hit_hand", &hand.key, &key, &hand.valid),
+        same(m, "lookup_hit_hand", &late, (&hand.key, &key), &hand.valid),
         hand.data.clone(),
     ));
     let candidates = cam.lookup(m, s);
@@ -93,8 +100,8 @@ pub(super) fn lookup(
             same(
                 m,
                 &format!("lookup_hit_cam{b}"),
-                &word.slice(0, KEY_BITS),
-                &key,
+                &late,
+                (&word.slice(0, KEY_BITS), &key),
                 &c.any,
             ),
             twice(
@@ -113,10 +120,11 @@ pub(super) fn lookup(
     let found = m.output_reg("found_valid", 1, 0);
     m.assign(&found, &valids[5]);
     let hit = m.output_reg("found_hit", 1, 0);
-    m.assign(
-        &hit,
-        all_of(&[valids[5].clone(), data.slice(0, 6).any(), w.ready.clone()]),
-    );
+    let some = data.slice(0, 6).any();
+    m.process(|p| {
+        p.set(&hit, false);
+        p.if_(&valids[5], |p| p.set(&hit, some & &w.ready));
+    });
     let outs = [
         ("found_dest", dest_code(&data.slice(0, 6))),
         ("found_kind", data.slice(6, 4)),
@@ -124,7 +132,7 @@ pub(super) fn lookup(
     ];
     for (name, value) in outs {
         let o = m.output_reg_nr(name, value.width());
-        m.assign(&o, value);
+        m.process(|p| p.if_(&valids[5], |p| p.set(&o, value)));
     }
     valids.push(found);
     any_of(1, &valids)

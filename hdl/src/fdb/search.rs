@@ -36,6 +36,7 @@ pub(super) fn search(
 ) -> (Found, E) {
     let (m, s) = (&c.m, &c.s);
     let dest = c.w.data.slice(0, 6);
+    let comparing = m.named("comparing", c.at(C3));
     // Tables: key in C3.
     let each = |name: &str, f: &dyn Fn(&E) -> E| -> Vec<E> {
         words
@@ -68,14 +69,15 @@ pub(super) fn search(
     let candidates = store.engine(m, s);
     let numbers: Vec<E> = candidates
         .iter()
-        .map(|x| mux(c.at(C3), &x.number, number_of(c0_number)))
+        .map(|x| mux(&comparing, &x.number, number_of(c0_number)))
         .collect();
     let cam_words = store.engine_words.read(&numbers);
     let kept = bank_of(c0_number).map_or(cam_words[0].clone(), |b| pick(&b, &cam_words));
     let mut hits = vec![];
     let (mut cam_data, mut cam_slot, mut cam_same) = (vec![], vec![], vec![]);
     for (b, (x, word)) in candidates.iter().zip(&cam_words).enumerate() {
-        let delayed = |what: &str, e: &E| m.delay(&format!("engine_cam_{what}{b}"), e);
+        let delayed =
+            |what: &str, e: &E| m.delay(&format!("engine_cam_{what}{b}"), e);
         let equal = equal_groups(&word.trunc(KEY_BITS), &c.w.key, &x.any);
         let hit = all_groups(&delayed("equal", &equal));
         let hit = m.named(&format!("engine_cam_hit{b}"), hit);

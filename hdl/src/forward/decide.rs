@@ -39,7 +39,7 @@ pub fn decide(p: &Params) -> Module {
             .collect();
         select_onehot(v[0].width(), &c)
     };
-    let s1 = |name: &str, e: &E| m.delay(&format!("s1_{name}"), e);
+    let s1 = |name: &str, e: &E| m.delay_if(&valid_in, &format!("s1_{name}"), e);
     let v1 = m.reg("s1_valid", 1, 0);
     m.assign(&v1, &valid_in);
     let cfg = s1("config", &by_source(&configs));
@@ -120,7 +120,7 @@ pub fn decide(p: &Params) -> Module {
     let wanted = mux(&direct, &c1["direct_dest"], &c1["da_dest"]);
     let wants_lag = m.named("wants_lag", lag_of(&wanted) & (&direct | &known));
 
-    let s2 = |name: &str, e: &E| m.delay(&format!("s2_{name}"), e);
+    let s2 = |name: &str, e: &E| m.delay_if(&v1, &format!("s2_{name}"), e);
     let v2 = m.reg("s2_valid", 1, 0);
     m.assign(&v2, &v1);
     let allowed = m.named("allowed", bits(&allowed));

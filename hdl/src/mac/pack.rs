@@ -107,9 +107,9 @@ pub fn pack(width: u32) -> Module {
     let flags = m.named("flags", lane("ends", &push, &m.named("end_word", flags)));
     m.output_of("in_data", cat(lanes.iter().rev()));
     let last = flags.slice(0, pb);
-    let mut keep: Vec<E> = (1..bytes as u64).rev().map(|i| last.ge(i)).collect();
-    keep.push(lit(1, 1));
-    m.output_of("in_keep", cat(&keep));
+    // All bytes up to the last.
+    let beyond = !lit(bytes, 1);
+    m.output_of("in_keep", !beyond.shl_by(&last));
     for (i, name) in ["in_sop", "in_eop", "in_err"].iter().enumerate() {
         m.output_of(name, flags.bit(pb + i as u32));
     }

@@ -195,22 +195,26 @@ pub fn mac_rx() -> Module {
     let fin_flags = m.reg("fin_flags", 9, 0);
     let counted = in_data.clone() | is(LONG);
     m.process(|p| {
-        p.set(&fin, &end & &on & &counted);
-        p.set(&fin_length, &count);
-        p.set(
-            &fin_flags,
-            cat(&[
-                &end & &sample_er & &on,                         // 8 false carrier
-                &end & &sample_overflow & &on & !&cut,           // 7 overflow
-                &end & !&sample_overflow & &error & &on & !&cut, // 6 symbol
-                is(LONG),                                        // 5
-                runt.clone(),                                    // 4
-                good_fcs.clone(),                                // 3
-                is_pause.clone(),                                // 2
-                broadcast.clone(),                               // 1
-                multicast.clone(),                               // 0
-            ]),
-        );
+        p.set(&fin, false);
+        p.set(&fin_flags, 0);
+        p.if_(&end & &on, |p| {
+            p.set(&fin, &counted);
+            p.set(&fin_length, &count);
+            p.set(
+                &fin_flags,
+                cat(&[
+                    sample_er.clone(),                  // 8 false carrier
+                    &sample_overflow & !&cut,           // 7 overflow
+                    !&sample_overflow & &error & !&cut, // 6 symbol
+                    is(LONG),                           // 5
+                    runt.clone(),                       // 4
+                    good_fcs.clone(),                   // 3
+                    is_pause.clone(),                   // 2
+                    broadcast.clone(),                  // 1
+                    multicast.clone(),                  // 0
+                ]),
+            );
+        });
     });
     verdict(&m, &fin, &fin_length, &fin_flags, &quanta);
     let idle = m.output_reg("idle", 1, 0);
@@ -227,33 +231,62 @@ fn verdict(m: &Module, fin: &E, length: &E, flags: &E, quanta: &E) {
     let whole = m.named("whole", fin & !flag(7) & !flag(6));
     let (long, runt, fcs_ok) = (flag(5), flag(4), flag(3));
     let good = m.named("good", &whole & &fcs_ok & !&long & !&runt);
-    let event = |number: u32, value: E| {
-        let o = m.output_reg(&format!("ev_{}", counter_name(number)), value.width(), 0);
+    let pause = m.named("pause", &good & flag(2));
+    events(m, "good", &good, || {
+        let mut of = vec![
+            (c::RX_FRAMES, lit(1, 1)),
+            (c::RX_UNICAST, !flag(0)),
+            (c::RX_MULTICAST, flag(0) & !flag(1)),
+            (c::RX_BROADCAST, flag(1)),
+            (c::RX_PAUSE, flag(2)),
+        ];
+        of.extend((c::RX_64..).zip(size_classes(length)));
+        of
+    });
+    events(m, "bad", &whole, || {
+        vec![
+            (c::RX_FCS_ERRORS, !&fcs_ok & !&long & !&runt),
+            (c::RX_UNDERSIZE, &fcs_ok & &runt & !&long),
+            (c::RX_FRAGMENTS, !&fcs_ok & &runt & !&long),
+            (c::RX_OVERSIZE, &fcs_ok & &long),
+            (c::RX_JABBERS, !&fcs_ok & &long),
+        ]
+    });
+    let event = |number: u32, value: &E| {
+        let o = m.output_reg(&format!("ev_{}", counter_name(number)), 1, 0);
         m.assign(&o, value);
     };
-    event(c::RX_FRAMES, good.clone());
-    event(c::RX_BYTES, length & good.repl(RX_LENGTH_BITS));
-    event(c::RX_UNICAST, &good & !flag(0));
-    event(c::RX_MULTICAST, &good & flag(0) & !flag(1));
-    event(c::RX_BROADCAST, &good & flag(1));
-    event(c::RX_FCS_ERRORS, &whole & !&fcs_ok & !&long & !&runt);
-    event(c::RX_SYMBOL_ERRORS, flag(6));
-    event(c::RX_UNDERSIZE, &whole & &fcs_ok & &runt & !&long);
-    event(c::RX_FRAGMENTS, &whole & !&fcs_ok & &runt & !&long);
-    event(c::RX_OVERSIZE, &whole & &fcs_ok & &long);
-    event(c::RX_JABBERS, &whole & !&fcs_ok & &long);
-    event(c::RX_FALSE_CARRIER, flag(8));
-    event(c::RX_OVERFLOW, flag(7));
-    let pause = m.named("pause", &good & flag(2));
-    event(c::RX_PAUSE, pause.clone());
-    let classes = size_classes(length);
-    for (i, class) in classes.into_iter().enumerate() {
-        event(c::RX_64 + i as u32, class & &good);
-    }
+    event(c::RX_SYMBOL_ERRORS, &flag(6));
+    event(c::RX_FALSE_CARRIER, &flag(8));
+    event(c::RX_OVERFLOW, &flag(7));
+    let bytes = m.output_reg("ev_rx_bytes", RX_LENGTH_BITS, 0);
+    m.process(|p| {
+        p.set(&bytes, 0);
+        p.if_(&good, |p| p.set(&bytes, length));
+    });
     let valid = m.output_reg("pause_valid", 1, 0);
     m.assign(&valid, &pause);
     let value = m.output_reg_nr("pause_quanta", 16);
     m.assign(&value, quanta);
+}
+
+/// Outputs `ev_{counter}`: pulses of one bit, one cycle after `when`, by what is set then. One register for all of them, `events_{name}`, which a
+/// simulator clears in one step while nothing happens.
+pub(super) fn events(m: &Module, name: &str, when: &E, of: impl FnOnce() -> Vec<(u32, E)>) {
+    let of = of();
+    let events = m.reg(&format!("events_{name}"), of.len() as u32, 0);
+    m.process(|p| {
+        p.set(&events, 0);
+        p.if_(when, |p| {
+            p.set(&events, cat(of.iter().rev().map(|(_, value)| value)))
+        });
+    });
+    for (i, (number, _)) in of.iter().enumerate() {
+        m.output_of(
+            &format!("ev_{}", counter_name(*number)),
+            events.bit(i as u32),
+        );
+    }
 }
 
 /// The seven RMON size classes (64, 65-127, ..., 1,024-1,518, more) of a length that is at least 64.

@@ -16,7 +16,7 @@
 //!
 //! Latency: first `tx_valid` to TX_EN 3 cycles (seen at the pins in the third cycle after; `tx_ce` at 1, gap over). Test: `tests/mac_tx.rs`.
 
-use super::rx::{PAUSE_ADDRESS, PAUSE_TYPE, size_classes};
+use super::rx::{PAUSE_ADDRESS, PAUSE_TYPE, events as event_outputs, size_classes};
 use super::{TX_LENGTH_BITS, counter_name, crc};
 use crate::rtl::{E, Module, bits_for, lit, mux, pick};
 use smartnic_regs::values::counter as c;
@@ -280,18 +280,22 @@ fn events(m: &Module, done: &E, failed: &E, is_pause: &E, length: &E, byte: &E, 
     m.assign(&total, length + 4);
     // `length` rests while the FCS is sent, so `total` is right when `done` is.
     let sent = m.named("sent", done & !failed);
-    let event = |number: u32, value: E| {
-        let o = m.output_reg(&format!("ev_{}", counter_name(number)), value.width(), 0);
-        m.assign(&o, value);
-    };
-    event(c::TX_FRAMES, sent.clone());
-    event(c::TX_BYTES, &total & sent.repl(n));
-    event(c::TX_UNICAST, &sent & !&multicast);
-    event(c::TX_MULTICAST, &sent & &multicast & !&broadcast);
-    event(c::TX_BROADCAST, &sent & &broadcast);
-    event(c::TX_PAUSE, &sent & is_pause);
-    event(c::TX_UNDERRUN, done & failed);
-    for (i, class) in size_classes(&total).into_iter().enumerate() {
-        event(c::TX_64 + i as u32, class & &sent);
-    }
+    event_outputs(m, "sent", &sent, || {
+        let mut of = vec![
+            (c::TX_FRAMES, lit(1, 1)),
+            (c::TX_UNICAST, !&multicast),
+            (c::TX_MULTICAST, &multicast & !&broadcast),
+            (c::TX_BROADCAST, broadcast.clone()),
+            (c::TX_PAUSE, is_pause.clone()),
+        ];
+        of.extend((c::TX_64..).zip(size_classes(&total)));
+        of
+    });
+    let bytes = m.output_reg("ev_tx_bytes", n, 0);
+    m.process(|p| {
+        p.set(&bytes, 0);
+        p.if_(&sent, |p| p.set(&bytes, &total));
+    });
+    let underrun = m.output_reg("ev_tx_underrun", 1, 0);
+    m.assign(&underrun, done & failed);
 }

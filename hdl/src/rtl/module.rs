@@ -237,6 +237,13 @@ impl Module {
         self.assign(&r, value);
         r
     }
+    /// A register that takes `value` in the cycles in which `when` is set: data of a pipeline, beside the bit that says that there is some.
+    /// It costs a clock enable, and a simulator computes `value` only then.
+    pub fn delay_if(&self, when: &E, name: &str, value: &E) -> E {
+        let r = self.reg_nr(name, value.width);
+        self.process(|p| p.if_(when, |p| p.set(&r, value)));
+        r
+    }
     /// A combinational signal, to be assigned in a process.
     pub fn wire(&self, name: &str, width: u32) -> E {
         self.declare(name, width, Kind::Wire, false)

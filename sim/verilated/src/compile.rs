@@ -6,7 +6,7 @@
 
 use crate::design::{Design, Opt, Options};
 use crate::tools::Tools;
-use crate::{Error, cache, shim, split};
+use crate::{Error, cache, fall, shim, split};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -91,7 +91,11 @@ fn build(
 
     let runtime = runtime(design, options, tools)?;
     let cpp = folder.join("cpp");
-    write(&cpp.join("shim.cpp"), shim)?;
+    let fall = fall::statements(design, &cpp, options.trace)?;
+    write(
+        &cpp.join("shim.cpp"),
+        &shim.replace("@FALL@", fall.trim_end()),
+    )?;
     let units = units(&cpp)?;
     let mut jobs = Vec::new();
     for (unit, slow) in &units {

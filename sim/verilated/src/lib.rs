@@ -35,13 +35,15 @@
 //! evaluating call panic with Verilator's message.
 //!
 //! # Cost
-//! One call, one store per input word, one load per output word and two Verilator evaluations (edge
-//! and clocks low) per tick. `tests/counter.rs` covers it and prints its measured rate.
+//! One call, one store per input word, one load per output word and one Verilator evaluation per tick; a second
+//! one, with the clocks low, in a design that looks at more than rising edges, or with a trace. `tests/counter.rs` covers it
+//! and prints its measured rate.
 
 mod cache;
 mod compile;
 mod design;
 mod error;
+mod fall;
 mod model;
 pub mod shim;
 mod split;

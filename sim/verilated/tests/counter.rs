@@ -291,3 +291,48 @@ fn rate_of_calls() {
         1.0 / start.elapsed().as_secs_f64()
     );
 }
+
+/// A clock that is read as a level, or whose falling edge counts, is evaluated when it falls; another beside it as well.
+#[test]
+fn falling_edges_and_levels_of_clocks() {
+    let bodies = [
+        ("always @(negedge clk) n <= n + 4'd1;", [1, 2, 3]),
+        ("always @(*) n = {3'd0, clk};", [0, 0, 0]),
+        ("always @(posedge clk) n <= n + 4'd2;", [2, 4, 6]),
+        (
+            "wire gated = clk & on; always @(posedge gated) n <= n + 4'd3;",
+            [3, 6, 9],
+        ),
+    ];
+    for (body, want) in bodies {
+        let initial = if body.contains("(*)") {
+            ""
+        } else {
+            "initial n = 0;"
+        };
+        let design = Design {
+            top: "falls".into(),
+            verilog: format!(
+                "module falls(input wire clk, input wire on, output reg [3:0] n, output reg [3:0] m);\n\
+                 initial m = 0;\n{initial}\nalways @(posedge clk) m <= m + {{3'd0, on}};\n{body}\nendmodule\n"
+            ),
+            ports: vec![
+                Port::input("clk", 1),
+                Port::input("on", 1),
+                Port::output("n", 4),
+                Port::output("m", 4),
+            ],
+            clocks: vec!["clk".into()],
+        };
+        let mut model = Model::build(&design, &Options::default()).unwrap();
+        model.poke("on", 1);
+        for (i, n) in want.into_iter().enumerate() {
+            model.tick(1);
+            assert_eq!(
+                (model.peek("n"), model.peek("m")),
+                (n, i as u64 + 1),
+                "{body}"
+            );
+        }
+    }
+}
