@@ -31,7 +31,7 @@ pub const NAMES: &[&str] = &[
 pub fn build(name: &str, p: &Params) -> Option<Module> {
     Some(match name {
         "board_mdio" => crate::board::mdio(p.ports),
-        "board_regs" => crate::board::board_regs(p, 0),
+        "board_regs" => crate::board::board_regs(p, 0u16),
         "board_serial" => crate::board::serial(),
         "board_soc" => crate::board::soc(&[]).ok()?,
         "cpu" => crate::cpu::rv32i(),

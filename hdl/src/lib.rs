@@ -6,6 +6,7 @@
 
 pub mod blocks;
 pub mod board;
+pub mod boards;
 pub mod buffer;
 pub mod cdc;
 pub mod control;

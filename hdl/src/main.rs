@@ -1,12 +1,11 @@
 //! `smartnic-hdl`: writes the generated Verilog.
 
 use clap::{Parser, Subcommand};
+use serde_json::{Value, json};
+use smartnic_hdl::board::{self, SystemError};
+use smartnic_hdl::boards::{self, Board, BoardError};
 use smartnic_hdl::params::Params;
-use smartnic_hdl::{
-    blocks,
-    board::{self, SystemError},
-    top,
-};
+use smartnic_hdl::{blocks, rtl, top};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,17 +19,23 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Writes NAME.v and NAME.json (parameters, ports, clocks) for the card or for one block.
+    /// Writes NAME.v and NAME.json (parameters, ports, clocks) for the card, for one block, or for a board, then with its constraint file.
     Emit(Emit),
     /// Lists the blocks that `emit --block` knows.
     Blocks,
+    /// Lists the boards that `emit --board` knows.
+    Boards {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(clap::Args)]
 struct Emit {
-    /// Ethernet ports: 2, 4 or 8.
-    #[arg(long, default_value_t = 4)]
-    ports: u32,
+    /// Ethernet ports: 2, 4 or 8 [default: 4; with --board all that it has].
+    #[arg(long)]
+    ports: Option<u32>,
     /// Beat width in bits: 64 or 128 [default: 64, 128 for 8 ports].
     #[arg(long)]
     width: Option<u32>,
@@ -55,17 +60,23 @@ struct Emit {
     /// The board's system: the card with its processor and management, without a board's own cells.
     #[arg(long, conflicts_with = "block")]
     system: bool,
-    /// Image of the firmware (raw binary) for the processor's RAM; without it the RAM is empty.
-    #[arg(long, requires = "system")]
+    /// A board's top with its cells, and its constraint file (see `boards`).
+    #[arg(long, conflicts_with_all = ["block", "system"])]
+    board: Option<String>,
+    /// Image of the firmware (raw binary) for the processor's RAM of --system or --board; without it the RAM is empty.
+    #[arg(long, conflicts_with = "block")]
     firmware: Option<PathBuf>,
     /// Folder to write to; made if it is missing.
     #[arg(long)]
     out: PathBuf,
 }
 
+/// What goes into the folder: file names and texts.
+type Files = Vec<(String, String)>;
+
 impl Emit {
-    fn params(&self) -> Params {
-        let d = Params::for_ports(self.ports);
+    /// The parameters asked for, on top of `d`.
+    fn params(&self, d: Params) -> Params {
         Params {
             width: self.width.unwrap_or(d.width),
             fdb_entries: self.fdb_entries.unwrap_or(d.fdb_entries),
@@ -76,9 +87,7 @@ impl Emit {
             ..d
         }
     }
-}
 
-impl Emit {
     /// The firmware's bytes; none without a file.
     fn image(&self) -> Result<Vec<u8>, String> {
         let Some(file) = &self.firmware else {
@@ -86,6 +95,7 @@ impl Emit {
         };
         std::fs::read(file).map_err(|x| format!("reading {}: {x}", file.display()))
     }
+
     /// What is wrong, with the file's name where it is the firmware.
     fn named(&self, error: SystemError) -> String {
         match (&error, &self.firmware) {
@@ -93,63 +103,133 @@ impl Emit {
             _ => error.to_string(),
         }
     }
+
+    /// The card, its system, or a block.
+    fn module(&self) -> Result<Files, String> {
+        let p = self.params(Params::for_ports(self.ports.unwrap_or(4)));
+        p.check().map_err(|e| e.to_string())?;
+        if self.firmware.is_some() && !self.system {
+            return Err(
+                "--firmware: only a board has a processor; give --system or --board".into(),
+            );
+        }
+        let module = match &self.block {
+            Some(name) => blocks::build(name, &p).ok_or_else(|| {
+                format!(
+                    "block {name}: unknown; known are {}",
+                    blocks::NAMES.join(", ")
+                )
+            })?,
+            None if self.system => {
+                let image = self.image()?;
+                board::board_system(&p, 0u16, &image).map_err(|x| self.named(x))?
+            }
+            None => top::smartnic(&p).map_err(|e| e.to_string())?,
+        };
+        let design = rtl::design(&module);
+        let ports: Vec<Value> = design
+            .ports
+            .iter()
+            .map(|p| {
+                let direction = match p.direction {
+                    smartnic_verilated::Direction::In => "in",
+                    smartnic_verilated::Direction::Out => "out",
+                };
+                json!({ "name": p.name, "width": p.width, "direction": direction })
+            })
+            .collect();
+        let info = json!({
+            "top": design.top, "parameters": p, "ports": ports, "clocks": design.clocks,
+        });
+        Ok(vec![
+            (format!("{}.v", design.top), design.verilog),
+            (format!("{}.json", design.top), pretty(&info)),
+        ])
+    }
+
+    /// A board's top.
+    fn board(&self, name: &str) -> Result<Files, String> {
+        let said = |e: BoardError| match e {
+            BoardError::System(e) => self.named(e),
+            e => e.to_string(),
+        };
+        let b = boards::find(name).map_err(said)?;
+        let p = self.params(b.params(self.ports).map_err(said)?);
+        let image = self.image()?;
+        let e = boards::top(b, &p, &image).map_err(said)?;
+        let mut info = describe(b);
+        info["top"] = json!(e.top);
+        info["parameters"] = json!(e.params);
+        info["constraints"] = json!(b.constraint_file());
+        info["clocks_mhz"] = json!(boards::clocks(b, p.ports));
+        Ok(vec![
+            (format!("{}.v", e.top), e.verilog()),
+            (format!("{}.json", e.top), pretty(&info)),
+            (b.constraint_file(), boards::constraints(b, p.ports)),
+        ])
+    }
+}
+
+fn pretty(v: &Value) -> String {
+    serde_json::to_string_pretty(v).expect("plain data") + "\n"
+}
+
+/// What the tools and people want to know of a board.
+fn describe(b: &Board) -> Value {
+    let fpga = match b.fpga {
+        boards::Fpga::Ecp5 {
+            device,
+            package,
+            speed,
+        } => json!({ "family": "ecp5", "device": device, "package": package, "speed": speed }),
+        boards::Fpga::Artix7 => json!({ "family": "xc7" }),
+    };
+    json!({
+        "board": b.name, "title": b.title, "part": b.part, "fpga": fpga, "ports": b.ports.len(), "phy": b.phy.kind, "works": b.works,
+    })
+}
+
+fn list(as_json: bool) {
+    if as_json {
+        let all: Vec<Value> = boards::ALL.iter().map(|b| describe(b)).collect();
+        print!("{}", pretty(&json!(all)));
+        return;
+    }
+    for b in boards::ALL {
+        println!(
+            "{:<18} {} ports, {:<22} {}: {}",
+            b.name,
+            b.ports.len(),
+            b.part,
+            b.title,
+            b.works
+        );
+    }
 }
 
 fn emit(e: &Emit) -> Result<(), String> {
-    let p = e.params();
-    p.check().map_err(|e| e.to_string())?;
-    let module = match &e.block {
-        Some(name) => blocks::build(name, &p).ok_or_else(|| {
-            format!(
-                "block {name}: unknown; known are {}",
-                blocks::NAMES.join(", ")
-            )
-        })?,
-        None if e.system => {
-            let image = e.image()?;
-            board::board_system(&p, 0, &image).map_err(|x| e.named(x))?
-        }
-        None => top::smartnic(&p).map_err(|e| e.to_string())?,
-    };
-    let design = smartnic_hdl::rtl::design(&module);
-    let ports: Vec<serde_json::Value> = design
-        .ports
-        .iter()
-        .map(|p| {
-            let direction = match p.direction {
-                smartnic_verilated::Direction::In => "in",
-                smartnic_verilated::Direction::Out => "out",
-            };
-            serde_json::json!({ "name": p.name, "width": p.width, "direction": direction })
-        })
-        .collect();
-    let info = serde_json::json!({
-        "top": design.top, "parameters": p, "ports": ports, "clocks": design.clocks,
-    });
-    let write = |name: String, text: &str| {
-        let path = e.out.join(name);
-        std::fs::write(&path, text).map_err(|e| format!("writing {}: {e}", path.display()))
+    let files = match &e.board {
+        Some(name) => e.board(name)?,
+        None => e.module()?,
     };
     std::fs::create_dir_all(&e.out).map_err(|x| format!("making {}: {x}", e.out.display()))?;
-    write(format!("{}.v", design.top), &design.verilog)?;
-    write(
-        format!("{}.json", design.top),
-        &(serde_json::to_string_pretty(&info).expect("plain data") + "\n"),
-    )
+    for (name, text) in files {
+        let path = e.out.join(name);
+        std::fs::write(&path, text).map_err(|e| format!("writing {}: {e}", path.display()))?;
+    }
+    Ok(())
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Blocks => {
-            println!("{}", blocks::NAMES.join("\n"));
-            ExitCode::SUCCESS
-        }
-        Command::Emit(e) => match emit(&e) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(e) => {
+        Command::Blocks => println!("{}", blocks::NAMES.join("\n")),
+        Command::Boards { json } => list(json),
+        Command::Emit(e) => {
+            if let Err(e) = emit(&e) {
                 eprintln!("smartnic-hdl: {e}");
-                ExitCode::FAILURE
+                return ExitCode::FAILURE;
             }
-        },
+        }
     }
+    ExitCode::SUCCESS
 }

@@ -281,9 +281,9 @@ fn without_firmware_it_switches() {
 
 #[test]
 fn refusals() {
-    let e = board_system(&params(), 0, &[0; 20_000]).err();
+    let e = board_system(&params(), 0u16, &[0; 20_000]).err();
     let bytes = 20_000;
     assert_eq!(e, Some(SystemError::Image(ImageTooLarge { bytes })));
-    let e = board_system(&Params::for_ports(3), 0, &[]).err();
+    let e = board_system(&Params::for_ports(3), 0u16, &[]).err();
     assert!(matches!(e, Some(SystemError::Params(_))));
 }

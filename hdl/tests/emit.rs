@@ -92,3 +92,69 @@ fn refuses_firmware_that_does_not_fit() {
     let said = String::from_utf8_lossy(&run.stderr);
     assert!(!run.status.success() && said.contains("reading"), "{said}");
 }
+
+#[test]
+fn writes_a_board_with_its_constraints() {
+    let dir = std::env::temp_dir().join(format!("smartnic-board-{}", std::process::id()));
+    let out = dir.to_str().expect("a path of text");
+    std::fs::create_dir_all(&dir).expect("made");
+    let image = dir.join("firmware.bin");
+    std::fs::write(&image, 0xdead_beef_u32.to_le_bytes()).expect("written");
+    let firmware = image.to_str().expect("a path of text");
+    let args = [
+        "emit",
+        "--board",
+        "colorlight-5a-75b",
+        "--firmware",
+        firmware,
+        "--out",
+        out,
+    ];
+    let run = emit(&args);
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).expect("written");
+    let verilog = read("colorlight_5a_75b.v");
+    assert!(verilog.contains("module colorlight_5a_75b("));
+    assert!(verilog.contains("mem[0] = 32'hdeadbeef;"));
+    let info: serde_json::Value =
+        serde_json::from_str(&read("colorlight_5a_75b.json")).expect("JSON");
+    assert_eq!(info["top"], "colorlight_5a_75b");
+    assert_eq!(info["constraints"], "colorlight-5a-75b.lpf");
+    assert_eq!(info["fpga"]["device"], "25k");
+    assert_eq!(info["clocks_mhz"]["rgmii1_rxc"], 125);
+    assert_eq!(info["parameters"]["fdb_entries"], 4096);
+    assert!(read("colorlight-5a-75b.lpf").contains("LOCATE COMP \"clk_in\" SITE \"P6\";"));
+    std::fs::remove_dir_all(&dir).expect("removed");
+
+    let refusals: [(&[&str], &str); 4] = [
+        (
+            &["--board", "nothing"],
+            "board nothing: unknown; known are versa-ecp5-5g,",
+        ),
+        (
+            &["--board", "versa-ecp5-5g", "--ports", "4"],
+            "board versa-ecp5-5g has 2 ports: 4 are asked for",
+        ),
+        (
+            &["--board", "ecp5-85f", "--ports", "3"],
+            "parameter ports = 3: allowed are",
+        ),
+        (
+            &["--firmware", "none"],
+            "--firmware: only a board has a processor",
+        ),
+    ];
+    for (args, want) in refusals {
+        let run = emit(&[&["emit", "--out", "unused"], args].concat());
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert!(
+            !run.status.success() && said.contains(want),
+            "{args:?}: {said}"
+        );
+        assert_eq!(said.lines().count(), 1, "one line: {said}");
+    }
+    let list = emit(&["boards", "--json"]);
+    let all: serde_json::Value = serde_json::from_slice(&list.stdout).expect("JSON");
+    assert_eq!(all.as_array().map(Vec::len), Some(4));
+}

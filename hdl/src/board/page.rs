@@ -30,13 +30,33 @@ pub const GIGABIT: u64 = 2;
 /// Core clock in Hz, for which the page's reset values are made.
 pub const CLOCK_HZ: u64 = 125_000_000;
 
-/// The page of board number `id`, with an MDIO bus for each port. See the module.
-pub fn board_regs(p: &Params, id: u16) -> Module {
+/// What a board says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `board::BOARD_ID`.
+    pub id: u16,
+    /// MDIO buses: one for all PHYs, whose addresses then count as the ports do, or one a port; `None` is the latter.
+    pub mdio_buses: Option<u32>,
+}
+
+impl From<u16> for Identity {
+    fn from(id: u16) -> Identity {
+        Identity {
+            id,
+            mdio_buses: None,
+        }
+    }
+}
+
+/// The page of a board: of its number, with an MDIO bus for each port, or as [`Identity`] says. See the module.
+pub fn board_regs(p: &Params, identity: impl Into<Identity>) -> Module {
+    let identity: Identity = identity.into();
+    let (id, buses) = (identity.id, identity.mdio_buses.unwrap_or(p.ports));
     let m = Module::new("board_regs");
     m.sync();
     let mut rf = RegFile::new(&m, &r::PAGE);
     let tick = m.input("tick", 1);
-    let what = u64::from(id) | u64::from(p.ports) << 16 | u64::from(p.ports) << 20;
+    let what = u64::from(id) | u64::from(p.ports) << 16 | u64::from(buses) << 20;
     rf.ro(&r::BOARD_ID, &lit(32, what));
     rf.ro(&r::CLOCK, &lit(32, CLOCK_HZ));
     rf.rw_array(&r::IMAGE, 4);
@@ -44,7 +64,7 @@ pub fn board_regs(p: &Params, id: u16) -> Module {
     links(&m, &mut rf, p.ports);
     phy_reset(&m, &mut rf, p.ports, &tick);
     leds(&m, &mut rf, p.ports, &tick);
-    management(&m, &mut rf, p.ports);
+    management(&m, &mut rf, buses);
     line(&m, &mut rf);
     processor(&m, &mut rf, &tick);
     rf.finish();

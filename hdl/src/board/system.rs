@@ -12,13 +12,13 @@
 //! | `gmii_rx_ce{i}`, `tx_ce{i}` in | byte enables of 10/100 Mb/s: in the receive domain, in the core's |
 //! | `speed{i}[2]` out | what to receive and send at: 0 = 10, 1 = 100, 2 = 1000 Mb/s |
 //! | `inband{i}`, `inband_up{i}`, `inband_full{i}`, `inband_speed{i}[2]` in | the PHY's in-band status, filtered, in the core's domain |
-//! | `mdc[P]`, `mdio_o[P]`, `mdio_oe[P]` out, `mdio_i[P]` in | one management bus a port |
+//! | `mdc[B]`, `mdio_o[B]`, `mdio_oe[B]` out, `mdio_i[B]` in | management buses |
 //! | `serial_rx` in, `serial_tx` out | |
 //! | `phy_reset[P]`, `led_first[P]`, `led_second[P]` out | active high |
 //!
 //! `idle` is the card's, and clear while the processor runs. **Cost:** the sum of its blocks. **Test:** `tests/board_system.rs`.
 
-use super::{ImageTooLarge, arbiter, board_regs, soc};
+use super::{Identity, ImageTooLarge, arbiter, board_regs, soc};
 use crate::params::{ParamError, Params};
 use crate::rtl::{Inst, Module};
 use crate::top::smartnic;
@@ -35,8 +35,12 @@ pub enum SystemError {
     Image(#[from] ImageTooLarge),
 }
 
-/// The system of board number `id` (`board::BOARD_ID`), with the firmware `image` in the processor's RAM. See the module.
-pub fn board_system(p: &Params, id: u16, image: &[u8]) -> Result<Module, SystemError> {
+/// The system of a board (its number, `board::BOARD_ID`, or an [`Identity`]), with the firmware `image` in the processor's RAM. See the module.
+pub fn board_system(
+    p: &Params,
+    identity: impl Into<Identity>,
+    image: &[u8],
+) -> Result<Module, SystemError> {
     let p = Params {
         board: true,
         ..p.clone()
@@ -48,7 +52,7 @@ pub fn board_system(p: &Params, id: u16, image: &[u8]) -> Result<Module, SystemE
     }
     let card = m.inst("card", &smartnic(&p)?);
     let processor = m.inst("processor", &soc(image)?);
-    let regs = m.inst("board", &board_regs(&p, id));
+    let regs = m.inst("board", &board_regs(&p, identity));
     let bus = m.inst("bus", &arbiter());
 
     for n in ["valid", "write", "addr", "wdata"] {

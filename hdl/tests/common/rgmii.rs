@@ -72,9 +72,14 @@ impl Phy {
         }
         (self.txc, self.since) = (txc, 0);
     }
+    /// A core clock of a port whose pins have no number.
     pub fn clock(&mut self, m: &Model) {
+        self.clock_with(|n, edge| m.peek(&format!("{n}_{edge}")));
+    }
+    /// A core clock; `level` gives a pin's level in a half.
+    pub fn clock_with(&mut self, level: impl Fn(&str, &str) -> u64) {
         for edge in ["rise", "fall"] {
-            let get = |n: &str| m.peek(&format!("{n}_{edge}"));
+            let get = |n: &str| level(n, edge);
             self.half(get("txc") == 1, get("txd") as u8, get("tx_ctl") == 1);
         }
     }
