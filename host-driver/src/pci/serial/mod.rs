@@ -3,7 +3,7 @@
 //! Every request carries a tag and a checksum. One whose answer is late, garbled or lost is repeated; the firmware does not do a write twice that comes again with its tag. If the
 //! board starts again meanwhile, reads are repeated and a write is an error, since nobody knows whether it was done.
 //!
-//! Covered by `tests/driver/serial.rs`, and against the firmware's own image by `firmware/board/tests`.
+//! Covered by `tests/driver/serial.rs`, and through a board's serial pins by `firmware/image/tests/board`.
 
 mod line;
 
