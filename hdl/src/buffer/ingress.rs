@@ -71,13 +71,14 @@ pub(crate) fn ingress(params: &Params) -> Module {
         select_onehot(v[0].1.width(), &v)
     };
     let x_valid = m.reg("x_valid", 1, 0);
-    m.assign(&x_valid, granted.any());
+    let some = m.named("some_granted", granted.any());
+    m.assign(&x_valid, &some);
     let x_hot = m.delay("x_hot", &granted);
     let x_source = m.delay("x_source", &encode(&granted, 4));
-    let x_data = m.delay("x_data", &select(1));
-    let x_tail = m.delay("x_tail", &tail_bytes(&select(2)));
+    let x_data = m.delay_if(&some, "x_data", &select(1));
+    let x_tail = m.delay_if(&some, "x_tail", &tail_bytes(&select(2)));
     let [x_sop, x_eop, x_err] =
-        [("x_sop", 3), ("x_eop", 4), ("x_err", 5)].map(|(n, k)| m.delay(n, &select(k)));
+        [("x_sop", 3), ("x_eop", 4), ("x_err", 5)].map(|(n, k)| m.delay_if(&some, n, &select(k)));
 
     // Context of the source.
     let (in_frame, dropping, full) = (

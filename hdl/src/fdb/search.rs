@@ -76,8 +76,7 @@ pub(super) fn search(
     let mut hits = vec![];
     let (mut cam_data, mut cam_slot, mut cam_same) = (vec![], vec![], vec![]);
     for (b, (x, word)) in candidates.iter().zip(&cam_words).enumerate() {
-        let delayed =
-            |what: &str, e: &E| m.delay(&format!("engine_cam_{what}{b}"), e);
+        let delayed = |what: &str, e: &E| m.delay(&format!("engine_cam_{what}{b}"), e);
         let equal = equal_groups(&word.trunc(KEY_BITS), &c.w.key, &x.any);
         let hit = all_groups(&delayed("equal", &equal));
         let hit = m.named(&format!("engine_cam_hit{b}"), hit);

@@ -280,7 +280,7 @@ impl RegFile {
     }
 
     /// [`RegFile::finish`] of a page of which the block decodes a part itself: while `mine` is set (a function of the address of
-    /// [`RegFile::request`]), the answer is given with the pulse `done`, with `value` (which is zero without it). At most 32 cycles later.
+    /// [`RegFile::request`]), the answer is given with the pulse `done`, with `value`. At most 32 cycles later.
     pub fn finish_slow(self, mine: &E, done: &E, value: &E) {
         let ack = self.m.output_reg("reg_ack", 1, 0);
         self.m.assign(&ack, (&self.strobe & !mine) | done);
@@ -288,11 +288,11 @@ impl RegFile {
         let read = &self.strobe & !&self.write;
         let read = self.m.named("reg_reads", read & !mine);
         let fast = any_of(32, &self.reads);
-        // Under the condition and not anded with it: who simulates this looks at the registers only while one is read.
-        let slow = value & done.repl(32);
+        // Under conditions and not anded with them: who simulates this looks at the registers only while one is read.
         self.m.process(|p| {
-            p.set(&rdata, &slow);
-            p.if_(&read, |p| p.set(&rdata, fast | &slow));
+            p.set(&rdata, 0);
+            p.if_(done, |p| p.set(&rdata, value));
+            p.if_(&read, |p| p.set(&rdata, fast));
         });
     }
 }

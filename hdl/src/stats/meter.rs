@@ -35,7 +35,7 @@ pub fn meter(width: u32) -> Module {
     let sum = m.reg_nr("sum", n);
     let open = m.reg("open", 1, 0);
     let before = mux(&sop, lit(n, 4), &sum);
-    let total = m.named("total", before + any_of(n, &ends));
+    let total = before + any_of(n, &ends);
     m.process(|p| {
         p.if_(&take, |p| {
             p.set(&open, (&open | &sop) & !&eop);
