@@ -22,9 +22,12 @@ struct Function {
 
 /// The deepest stack from address 0 on, and the calls that lead to it.
 pub fn depth(elf: &Elf<'_>) -> Result<(u32, String), Error> {
-    let image = elf.image()?;
+    depth_of(&elf.image()?, elf.symbols()?)
+}
+
+/// The same, of the bytes from address 0 on and the functions among `symbols`.
+pub fn depth_of(image: &[u8], mut symbols: Vec<Symbol>) -> Result<(u32, String), Error> {
     let mut functions = BTreeMap::new();
-    let mut symbols: Vec<Symbol> = elf.symbols()?;
     symbols.retain(|s| s.function && s.size > 0);
     let first = symbols.iter().map(|s| s.value).min();
     let start = Symbol {
@@ -34,7 +37,7 @@ pub fn depth(elf: &Elf<'_>) -> Result<(u32, String), Error> {
         function: true,
     };
     for symbol in std::iter::once(&start).chain(&symbols) {
-        functions.insert(symbol.value, read(&image, symbol)?);
+        functions.insert(symbol.value, read(image, symbol)?);
     }
     walk(&functions, 0, &mut vec![])
 }

@@ -1,8 +1,8 @@
 //! PHYs: what all have (IEEE 802.3-2022 clause 22.2.4 and annex 28), and the chips that need more.
 //!
-//! Full duplex alone is ever advertised: the MACs know no collisions. Nor is pause: the host decides on that. RGMII's clock delays (2 ns each way) come from
-//! the PHY ("rgmii-id"): the pins of the FPGA add none. [`Chip::configure`] changes only what is not as it should be, so that
-//! a restarted firmware finds the links as they were.
+//! Full duplex alone is ever advertised: the MACs know no collisions. Nor is pause: the host decides on that. Chips that can delay RGMII's clocks by 2 ns are told to, both ways
+//! (docs/boards.md shares the delays out; a KSZ9031RNX is left at what its straps say). [`Chip::configure`] changes only what is not as it should be, so that
+//! a restarted firmware finds the links as they were, and a PHY whose straps are right is never reset: on a Colorlight one of them makes the board's clock.
 
 mod generic;
 mod marvell;

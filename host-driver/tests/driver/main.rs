@@ -9,6 +9,7 @@ mod local;
 mod loops;
 mod rings;
 mod serial;
+mod serial_board;
 mod switch;
 mod switch_datapath;
 mod switch_fdb;
