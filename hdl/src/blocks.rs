@@ -45,7 +45,7 @@ pub fn build(name: &str, p: &Params) -> Option<Module> {
         "port_regs" => control::port(p),
         "reserved_regs" => control::reserved(),
         "register_arbiter" => crate::board::arbiter(),
-        "rgmii" => crate::rgmii::rgmii(),
+        "rgmii" => crate::rgmii::rgmii(p.core_mhz),
         "mac" => mac::mac(p),
         "stats" => stats::stats(p, &stats::counters(p)),
         "switch_buffer" => buffer::switch_buffer(p),

@@ -54,6 +54,9 @@ struct Emit {
     /// Receive rings, and as many transmit rings.
     #[arg(long)]
     queues: Option<u32>,
+    /// Core clock in MHz: 125; on a board also 50, 75 or 100, then without 1000 Mb/s [default: 125, or the board's].
+    #[arg(long)]
+    core_mhz: Option<u32>,
     /// Only this block (see `blocks`).
     #[arg(long)]
     block: Option<String>,
@@ -84,6 +87,7 @@ impl Emit {
             cells: self.cells.unwrap_or(d.cells),
             lag_groups: self.lag_groups.unwrap_or(d.lag_groups),
             queues: self.queues.unwrap_or(d.queues),
+            core_mhz: self.core_mhz.unwrap_or(d.core_mhz),
             ..d
         }
     }
@@ -106,7 +110,10 @@ impl Emit {
 
     /// The card, its system, or a block.
     fn module(&self) -> Result<Files, String> {
-        let p = self.params(Params::for_ports(self.ports.unwrap_or(4)));
+        let p = Params {
+            board: self.system,
+            ..self.params(Params::for_ports(self.ports.unwrap_or(4)))
+        };
         p.check().map_err(|e| e.to_string())?;
         if self.firmware.is_some() && !self.system {
             return Err(
@@ -161,11 +168,11 @@ impl Emit {
         info["top"] = json!(e.top);
         info["parameters"] = json!(e.params);
         info["constraints"] = json!(b.constraint_file());
-        info["clocks_mhz"] = json!(boards::clocks(b, p.ports));
+        info["clocks_mhz"] = json!(boards::clocks(b, &p));
         Ok(vec![
             (format!("{}.v", e.top), e.verilog()),
             (format!("{}.json", e.top), pretty(&info)),
-            (b.constraint_file(), boards::constraints(b, p.ports)),
+            (b.constraint_file(), boards::constraints(b, &p)),
         ])
     }
 }

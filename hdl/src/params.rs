@@ -38,6 +38,16 @@ pub struct Params {
     /// ports forward from reset on.
     #[serde(default)]
     pub board: bool,
+    /// Core clock in MHz: 125; on a board also 50, 75 or 100, where ports run at 10 and 100 Mb/s only.
+    #[serde(default = "usual_clock")]
+    pub core_mhz: u32,
+}
+
+/// The core clock at which a port carries 1000 Mb/s.
+pub const GIGABIT_MHZ: u32 = 125;
+
+fn usual_clock() -> u32 {
+    GIGABIT_MHZ
 }
 
 impl Params {
@@ -53,13 +63,14 @@ impl Params {
             queues: 4,
             classes: 2,
             board: false,
+            core_mhz: GIGABIT_MHZ,
         }
     }
 
     /// Checks every parameter.
     pub fn check(&self) -> Result<(), ParamError> {
         let p2 = |v: u32, lo: u32, hi: u32| v.is_power_of_two() && (lo..=hi).contains(&v);
-        let rules: [(&'static str, u32, bool, &'static str); 8] = [
+        let rules: [(&'static str, u32, bool, &'static str); 9] = [
             (
                 "ports",
                 self.ports,
@@ -98,6 +109,13 @@ impl Params {
                 "1 to 4",
             ),
             ("classes", self.classes, self.classes == 2, "2"),
+            (
+                "core-mhz",
+                self.core_mhz,
+                [50, 75, 100, GIGABIT_MHZ].contains(&self.core_mhz)
+                    && (self.board || self.gigabit()),
+                "125; on a board also 50, 75, 100",
+            ),
         ];
         for (name, value, ok, allowed) in rules {
             if !ok {
@@ -111,6 +129,10 @@ impl Params {
         Ok(())
     }
 
+    /// The core clock is fast enough for 1000 Mb/s.
+    pub fn gigabit(&self) -> bool {
+        self.core_mhz == GIGABIT_MHZ
+    }
     /// Sources and destinations: the ports and the host.
     pub fn sources(&self) -> u32 {
         self.ports + 1

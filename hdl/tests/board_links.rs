@@ -6,6 +6,7 @@ mod seed;
 
 use bench::Board;
 use rand::Rng;
+use smartnic_hdl::params::Params;
 use smartnic_regs::board as r;
 
 #[test]
@@ -105,4 +106,32 @@ fn links_follow_the_phys_or_the_firmware() {
         );
     }
     assert!(changes > 50 && ups > 50, "{changes}, {ups}");
+}
+
+/// A core that is too slow for 1000 Mb/s has no link at that speed, whoever asks for it.
+#[test]
+fn a_slow_core_has_no_gigabit() {
+    let slow = Params {
+        board: true,
+        core_mhz: 50,
+        ..Params::for_ports(2)
+    };
+    let mut b = Board::of(&slow, 1);
+    assert_eq!(b.read(&r::CLOCK), 50_000_000);
+    // 2.08 MHz, 115,200 baud.
+    assert_eq!(b.read(&r::MDIO_CLOCK), 2);
+    assert_eq!(b.read(&r::SERIAL_DIVISOR), 433);
+    b.cycles(2);
+    assert_eq!(b.dut.peek("phy_link"), 0, "the register says gigabit");
+    for (speed, up) in [(0, 1), (1, 1), (2, 0), (3, 0), (1, 1)] {
+        let word = r::LINK::UP.put(1) | r::LINK::SPEED.put(speed) | r::LINK::INBAND.put(1);
+        b.access(true, r::LINK.at(0), word);
+        b.cycles(3);
+        assert_eq!(b.dut.peek("phy_link") & 1, up, "register: speed {speed}");
+        for (pin, level) in [("", 1), ("_up", 1), ("_full", 1), ("_speed", speed.into())] {
+            b.dut.poke(&format!("inband{pin}1"), level);
+        }
+        b.cycles(3);
+        assert_eq!(b.dut.peek("phy_link") >> 1, up, "in-band: speed {speed}");
+    }
 }

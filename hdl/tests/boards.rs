@@ -4,7 +4,7 @@ mod seed;
 
 use rand::Rng;
 use smartnic_hdl::boards::{
-    ALL, Board, BoardError, Clocking, Fpga, Role, clocks, constraints, find, signals, top,
+    ALL, Board, BoardError, ClockIn, Fpga, Mmcm, Pll, Role, clocks, constraints, find, signals, top,
 };
 use smartnic_verilated::{Design, Direction, Model, Options, Port};
 use std::collections::BTreeSet;
@@ -38,18 +38,25 @@ fn data_are_sound() {
                 .all(|p| *p < ports)
         );
         assert!(b.leds.iter().all(|l| l.port < ports && l.which < 2));
-        let (made, oscillator, range) = match b.clock.made {
-            Clocking::Pll(p) => (p.output(b.clock.mhz), p.oscillator(b.clock.mhz), 400..=800),
-            Clocking::Mmcm(m) => {
-                let o = m.oscillator(b.clock.mhz);
-                assert_eq!(o.map(|o| o / m.reference), Some(200), "IDELAYCTRL's");
-                (m.output(b.clock.mhz), o, 600..=1200)
-            }
-        };
-        assert_eq!(made, Some(125), "{}", b.name);
-        assert!(range.contains(&oscillator.expect("whole")), "{}", b.name);
         let p = b.params(None).expect("in range");
-        assert_eq!(p.ports, ports);
+        assert_eq!((p.ports, p.board), (ports, true));
+        let (input, output) = (b.clock.mhz, p.core_mhz);
+        match b.fpga {
+            Fpga::Ecp5 { .. } => {
+                let d = Pll::between(input, output).expect("dividers");
+                assert_eq!(input * d.clkfb_div, output * d.clki_div, "{}", b.name);
+                assert!((400..=800).contains(&(output * d.clkop_div)), "{}", b.name);
+            }
+            Fpga::Artix7 => {
+                let d = Mmcm::between(input, output).expect("dividers");
+                let oscillator = input * d.multiply / d.divide;
+                assert!((600..=1200).contains(&oscillator));
+                assert_eq!(
+                    (oscillator / d.output, oscillator / d.reference),
+                    (output, 200)
+                );
+            }
+        }
     }
 }
 
@@ -58,7 +65,8 @@ fn data_are_sound() {
 fn constraint_files_are_those_of_the_data() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../constraints");
     for b in ALL {
-        let want = constraints(b, b.ports.len() as u32);
+        let p = b.params(None).expect("in range");
+        let want = constraints(b, &p);
         let file = folder.join(b.constraint_file());
         if std::env::var_os("UPDATE").is_some() {
             std::fs::write(&file, &want).expect("written");
@@ -71,7 +79,7 @@ fn constraint_files_are_those_of_the_data() {
             file.display()
         );
         // Every clock has its constraint, every pin its place.
-        for clock in clocks(b, b.ports.len() as u32).keys() {
+        for clock in clocks(b, &p).keys() {
             let named = match b.fpga {
                 Fpga::Ecp5 { .. } => format!("\"{clock}\" "),
                 // The MMCM's outputs follow from its input.
@@ -115,6 +123,22 @@ fn refusals_are_one_line() {
         let e = b.params(Some(3)).expect_err("no such card");
         assert_eq!(e.to_string().lines().count(), 1);
     }
+}
+
+#[test]
+fn a_clock_that_cannot_be_made_is_refused() {
+    let odd = Board {
+        clock: ClockIn {
+            mhz: 33,
+            ..ALL[0].clock
+        },
+        ..*ALL[0]
+    };
+    let e = top(&odd, &odd.params(None).expect("in range"), &[]).expect_err("no dividers");
+    assert_eq!(
+        e.to_string(),
+        "board versa-ecp5-5g: 125 MHz cannot be made of its 33 MHz"
+    );
 }
 
 /// A core with the ports of the real one that sends what it receives: pins back to pins, MDIO to MDC, the serial line round, PHY resets to LEDs.

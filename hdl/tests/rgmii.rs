@@ -96,7 +96,7 @@ impl Bench {
 }
 
 fn build() -> Model {
-    Model::build(&design(&rgmii()), &mac::lint()).expect("builds")
+    Model::build(&design(&rgmii(125)), &mac::lint()).expect("builds")
 }
 
 #[test]

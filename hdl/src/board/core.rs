@@ -6,7 +6,7 @@
 //! **Host.** [`Host::Place`]: the TLP boundary ends in [`endpoint_place`], as large as its pins and silent, so that the host's side stays in the design, and its
 //! timing with it, until the endpoint takes that place. [`Host::None`]: it is tied off, and synthesis removes what only a host can use.
 //!
-//! **Ports.** `clock` (125 MHz), `reset`; per port those of `rgmii` with the port's number behind them (`rxd_rise{i}[4]` ...), `rx{i}_clock`, `rx{i}_reset` (0);
+//! **Ports.** `clock` (125 MHz, or the parameters'), `reset`; per port those of `rgmii` with the port's number behind them (`rxd_rise{i}[4]` ...), `rx{i}_clock`, `rx{i}_reset` (0);
 //! `mdc`, `mdio_*`, `serial_*`, `led_*`, `phy_reset` as in [`super::board_system`].
 //!
 //! **Test:** `tests/board_core.rs`.
@@ -135,7 +135,7 @@ pub fn board_core(
     // A register of its own for the receive domains, which take it without a clock.
     let held = m.delay("reset_held", &reset);
     for i in 0..p.ports {
-        port(&m, i, &s, &reset, &held);
+        port(&m, p, i, &s, &reset, &held);
     }
     let own = ["mdc", "mdio_", "serial_", "led_"];
     s.expose(|n| own.iter().any(|o| n.starts_with(o)));
@@ -162,12 +162,12 @@ pub fn board_core(
 }
 
 /// Port `i`: its RGMII, with pins that bear its number.
-fn port(m: &Module, i: u32, s: &Inst, reset: &E, held: &E) {
+fn port(m: &Module, p: &Params, i: u32, s: &Inst, reset: &E, held: &E) {
     let rx = m.domain(&format!("rx{i}"));
     let sync = m.inst(&format!("rx_reset{i}"), &reset_sync());
     sync.drive("clock", &rx.clock).drive("reset", held);
     let rx_reset = m.named(&format!("rx_held{i}"), sync.port("q") | &rx.reset);
-    let pins = m.inst(&format!("rgmii{i}"), &rgmii());
+    let pins = m.inst(&format!("rgmii{i}"), &rgmii(p.core_mhz));
     pins.drive("reset", reset)
         .drive("rx_clock", &rx.clock)
         .drive("rx_reset", &rx_reset);

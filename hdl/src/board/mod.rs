@@ -19,7 +19,9 @@ mod system;
 pub use arbiter::{HOLE, WORST, arbiter};
 pub use core::{Host, POWER_ON_CYCLES, board_core, endpoint_place};
 pub use mdio::{DIVIDER, PERIODS, mdio};
-pub use page::{CLOCK_HZ, GIGABIT, Identity, RESET_CYCLES, RESET_TICKS, board_regs};
+pub use page::{
+    BAUD, GIGABIT, Identity, RESET_CYCLES, RESET_TICKS, board_regs, mdc_divider, serial_divisor,
+};
 pub use serial::{DEPTH, DIVISOR, LEAST_DIVISOR, serial};
 pub use soc::{ImageTooLarge, RAM_BYTES, REGISTERS, TIMEOUT, soc};
 pub use system::{SystemError, board_system};

@@ -27,8 +27,20 @@ pub const RESET_TICKS: u64 = 20;
 pub const RESET_CYCLES: u64 = 16;
 /// 1000 Mb/s as `board::LINK` codes it.
 pub const GIGABIT: u64 = 2;
-/// Core clock in Hz, for which the page's reset values are made.
-pub const CLOCK_HZ: u64 = 125_000_000;
+/// Baud rate of the serial port after reset.
+pub const BAUD: u64 = 115_200;
+/// What half a period of MDC is counted in.
+const MDC_UNIT: u64 = 4;
+
+/// The divider that gives MDC at most 2.5 MHz from a core clock in Hz.
+pub const fn mdc_divider(hz: u64) -> u64 {
+    hz.div_ceil(2_500_000 * 2 * MDC_UNIT) - 1
+}
+
+/// The divisor of [`BAUD`] for a core clock in Hz.
+pub const fn serial_divisor(hz: u64) -> u64 {
+    (hz + BAUD / 2) / BAUD - 1
+}
 
 /// What a board says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +70,15 @@ pub fn board_regs(p: &Params, identity: impl Into<Identity>) -> Module {
     let tick = m.input("tick", 1);
     let what = u64::from(id) | u64::from(p.ports) << 16 | u64::from(buses) << 20;
     rf.ro(&r::BOARD_ID, &lit(32, what));
-    rf.ro(&r::CLOCK, &lit(32, CLOCK_HZ));
+    let hz = u64::from(p.core_mhz) * 1_000_000;
+    rf.ro(&r::CLOCK, &lit(32, hz));
     rf.rw_array(&r::IMAGE, 4);
     rf.rw(&r::OWNER);
-    links(&m, &mut rf, p.ports);
+    links(&m, &mut rf, p);
     phy_reset(&m, &mut rf, p.ports, &tick);
     leds(&m, &mut rf, p.ports, &tick);
-    management(&m, &mut rf, buses);
-    line(&m, &mut rf);
+    management(&m, &mut rf, buses, hz);
+    line(&m, &mut rf, hz);
     processor(&m, &mut rf, &tick);
     rf.finish();
     m
@@ -123,13 +136,12 @@ fn leds(m: &Module, rf: &mut RegFile, ports: u32, tick: &E) {
 }
 
 /// Link and speed of every port: go to the card and to the pins.
-fn links(m: &Module, rf: &mut RegFile, ports: u32) {
+fn links(m: &Module, rf: &mut RegFile, p: &Params) {
+    let ports = p.ports;
     let up_out = m.output_reg("phy_link", ports, 0);
-    let speed_out = m.output_reg(
-        "phy_speed",
-        2 * ports,
-        u64::MAX / 3 * GIGABIT % (1 << (2 * ports)),
-    );
+    let start = if p.gigabit() { GIGABIT } else { GIGABIT - 1 };
+    let starts = (0..ports).fold(0, |all, i| all | start << (2 * i));
+    let speed_out = m.output_reg("phy_speed", 2 * ports, starts);
     let (mut ups, mut speeds) = (vec![], vec![]);
     for i in 0..ports {
         let control = rf.rw_at(&r::LINK, i);
@@ -145,12 +157,18 @@ fn links(m: &Module, rf: &mut RegFile, ports: u32) {
         let asked = field(&control, r::LINK::SPEED);
         // There is no speed 3.
         let asked = cat(&[asked.bit(1), asked.bit(0) & !asked.bit(1)]);
-        let usable = m.named(&format!("usable{i}"), &up & &full & !speed.all());
+        // A core that is too slow for it has no link at 1000 Mb/s.
+        let (too_fast, asks_too_fast) = match p.gigabit() {
+            true => (speed.all(), lit(1, 0)),
+            false => (speed.bit(1), asked.bit(1)),
+        };
+        let usable = m.named(&format!("usable{i}"), &up & &full & !too_fast);
         let now = speed_out.slice(2 * i, 2);
         // Without link the PHY's speed means nothing: the last one stays.
         let said = mux(&usable, &speed, &now);
         let next = m.named(&format!("speed_next{i}"), mux(&follow, said, asked));
-        let wanted = mux(&follow, &usable, field(&control, r::LINK::UP));
+        let up_by_register = field(&control, r::LINK::UP) & !asks_too_fast;
+        let wanted = mux(&follow, &usable, up_by_register);
         ups.push(wanted & next.eq(&now));
         let seen = cat(&[speed, lit(1, 0), full, up, inband]);
         let status = cat(&[seen, lit(2, 0), now, lit(3, 0), up_out.bit(i)]);
@@ -167,7 +185,7 @@ fn expose_pins(i: &Inst, pins: &[&str]) {
     i.expose(|n| pins.contains(&n));
 }
 
-fn management(m: &Module, rf: &mut RegFile, buses: u32) {
+fn management(m: &Module, rf: &mut RegFile, buses: u32, hz: u64) {
     let i = m.inst("mdio", &mdio(buses));
     let (start, command) = rf.wo(&r::MDIO_COMMAND);
     i.drive("start", start)
@@ -177,16 +195,16 @@ fn management(m: &Module, rf: &mut RegFile, buses: u32) {
         .drive("wdata", field(&command, r::MDIO_COMMAND::DATA));
     let width = i.port("bus").width();
     i.drive("bus", field(&command, r::MDIO_COMMAND::BUS).trunc(width));
-    let clock = rf.rw(&r::MDIO_CLOCK);
+    let clock = rf.rw_reset_at(&r::MDIO_CLOCK, 0, mdc_divider(hz) as u32);
     i.drive("divider", field(&clock, r::MDIO_CLOCK::DIVIDER));
     let status = cat(&[i.port("busy"), i.port("no_answer"), i.port("data")]);
     rf.ro(&r::MDIO_STATUS, &status);
     expose_pins(&i, &["mdc", "mdio_o", "mdio_oe", "mdio_i"]);
 }
 
-fn line(m: &Module, rf: &mut RegFile) {
+fn line(m: &Module, rf: &mut RegFile, hz: u64) {
     let i = m.inst("serial", &serial());
-    let divisor = rf.rw(&r::SERIAL_DIVISOR);
+    let divisor = rf.rw_reset_at(&r::SERIAL_DIVISOR, 0, serial_divisor(hz) as u32);
     i.drive("divisor", field(&divisor, r::SERIAL_DIVISOR::DIVISOR));
     let take = rf.read_strobe(&r::SERIAL_DATA, 0);
     i.drive("rx_take", take);

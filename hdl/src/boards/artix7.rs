@@ -1,28 +1,35 @@
 //! The cells of Xilinx 7 series: IBUFDS, MMCME2_BASE, BUFG, IDELAYCTRL, IDELAYE2, IDDR, ODDR (UG471, UG472).
 
-/// Dividers of the MMCM.
+/// Dividers of the MMCM: its oscillator runs at input / `divide` * `multiply`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mmcm {
     /// Of the input.
     pub divide: u32,
-    /// From there to the oscillator: 600 to 1,200 MHz are allowed.
+    /// From there to the oscillator.
     pub multiply: u32,
     /// From the oscillator to the core's clock.
     pub output: u32,
-    /// From the oscillator to the 200 MHz that IDELAYCTRL needs.
+    /// From the oscillator to IDELAYCTRL's.
     pub reference: u32,
 }
 
+/// Where the oscillator may run, in MHz, at speed grade -1 and up.
+const OSCILLATOR: std::ops::RangeInclusive<u32> = 600..=1200;
+/// What IDELAYCTRL needs.
+const REFERENCE_MHZ: u32 = 200;
+
 impl Mmcm {
-    /// The oscillator in MHz, if it is a whole number.
-    pub fn oscillator(&self, input: u32) -> Option<u32> {
-        let up = input * self.multiply;
-        up.is_multiple_of(self.divide).then(|| up / self.divide)
-    }
-    /// Output in MHz, if it is a whole number.
-    pub fn output(&self, input: u32) -> Option<u32> {
-        let o = self.oscillator(input)?;
-        o.is_multiple_of(self.output).then(|| o / self.output)
+    /// The dividers that make `output` and IDELAYCTRL's reference of `input` MHz; none if there are none.
+    pub fn between(input: u32, output: u32) -> Option<Mmcm> {
+        let fits = |o: &u32| o.is_multiple_of(output) && o.is_multiple_of(REFERENCE_MHZ);
+        let oscillator = OSCILLATOR.rev().find(fits)?;
+        let divide = (1..=16).find(|d| (oscillator * d).is_multiple_of(input))?;
+        Some(Mmcm {
+            divide,
+            multiply: oscillator * divide / input,
+            output: oscillator / output,
+            reference: oscillator / REFERENCE_MHZ,
+        })
     }
 }
 

@@ -26,12 +26,6 @@ pub const BOARD: Board = Board {
         pin: pin("R4", "DIFF_SSTL15"),
         negative: Some("T4"),
         mhz: 200,
-        made: Clocking::Mmcm(Mmcm {
-            divide: 1,
-            multiply: 5,
-            output: 8,
-            reference: 5,
-        }),
     },
     reset: Some(pin("T6", "LVCMOS15")),
     ports: &[

@@ -3,7 +3,8 @@
 //! - The 25 MHz come from port 1's PHY: its reset would stop the card's own clock, so the PHYs' one reset pin stays high for ever. The firmware resets them over MDIO.
 //! - Both PHYs share one management bus.
 //! - There is no serial port: LED and key of the header J19 stand in for it, at 3.3 V; so there is no LED. The key's line is said to be slow: 9,600 baud.
-//! - The FPGA is a -6 with 24,288 LUT4 and 56 block RAMs: the tables are smaller, and there is no host. V8.2 has a -7 and the same pins.
+//! - The FPGA is a -6 with 24,288 LUT4 and 56 block RAMs: the tables are smaller, there is no host, and the core runs at 50 MHz, with which the ports have 10 and 100 Mb/s.
+//!   `--core-mhz 125` asks for 1000. V8.2 has a -7 and the same pins.
 
 use super::*;
 
@@ -24,11 +25,6 @@ pub const BOARD: Board = Board {
         pin: pin("P6", IO),
         negative: None,
         mhz: 25,
-        made: Clocking::Pll(Pll {
-            clki_div: 1,
-            clkfb_div: 5,
-            clkop_div: 5,
-        }),
     },
     reset: None,
     ports: &[
@@ -75,6 +71,7 @@ pub const BOARD: Board = Board {
         cells: 256,
         lag_groups: 1,
         queues: 1,
+        core_mhz: 50,
     }),
     host: Host::None,
     works: "switch and management in simulation; not run on the board yet",

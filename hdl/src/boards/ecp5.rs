@@ -13,15 +13,21 @@ pub struct Pll {
     pub clkop_div: u32,
 }
 
+/// Where the oscillator may run, in MHz.
+const OSCILLATOR: std::ops::RangeInclusive<u32> = 400..=800;
+
 impl Pll {
-    /// Output in MHz for an input in MHz, if it is a whole number.
-    pub fn output(&self, input: u32) -> Option<u32> {
-        let up = input * self.clkfb_div;
-        up.is_multiple_of(self.clki_div).then(|| up / self.clki_div)
-    }
-    /// The oscillator in MHz: 400 to 800 are allowed.
-    pub fn oscillator(&self, input: u32) -> Option<u32> {
-        Some(self.output(input)? * self.clkop_div)
+    /// The dividers that make `output` MHz of `input` MHz: the smallest ones, with the oscillator in the middle of its range; none if there are none.
+    pub fn between(input: u32, output: u32) -> Option<Pll> {
+        let whole = |d: &u32| (output * d).is_multiple_of(input);
+        let clki_div = (1..=16).find(whole)?;
+        let fits = |d: &u32| OSCILLATOR.contains(&(output * d));
+        let off_middle = |d: &u32| (output * d).abs_diff(600);
+        Some(Pll {
+            clki_div,
+            clkfb_div: output * clki_div / input,
+            clkop_div: (1..=128).filter(fits).min_by_key(off_middle)?,
+        })
     }
 }
 

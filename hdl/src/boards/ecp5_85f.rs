@@ -44,11 +44,6 @@ pub const BOARD: Board = Board {
         pin: pin("C17", SLOW),
         negative: None,
         mhz: 25,
-        made: Clocking::Pll(Pll {
-            clki_div: 1,
-            clkfb_div: 5,
-            clkop_div: 5,
-        }),
     },
     reset: Some(pin("D16", SLOW)),
     ports: &[

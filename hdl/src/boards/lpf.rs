@@ -1,19 +1,17 @@
 //! Lattice preference file, as nextpnr-ecp5 reads it: pins, I/O types, clocks.
 
-use super::Board;
 use super::signals::{Role, signals};
+use super::{Board, clocks};
+use crate::params::Params;
 use std::fmt::Write as _;
 
-/// The core clock in MHz; a receive clock at 1000 Mb/s has the same.
-pub(super) const CORE_MHZ: u32 = 125;
-
 /// The file's text.
-pub(super) fn lpf(b: &Board, ports: u32) -> String {
+pub(super) fn lpf(b: &Board, p: &Params) -> String {
     let mut v = format!(
         "# {} ({}). Made by `smartnic-hdl emit --board {}`; change hdl/src/boards.\n\n",
         b.title, b.part, b.name
     );
-    for s in signals(b, ports) {
+    for s in signals(b, p.ports) {
         let extra = match s.role {
             Role::Clock | Role::ClockNegative | Role::ReceiveClock | Role::Receive(_) => {
                 " PULLMODE=NONE"
@@ -30,10 +28,10 @@ pub(super) fn lpf(b: &Board, ports: u32) -> String {
         }
     }
     v += "\n";
-    let _ = writeln!(v, "FREQUENCY PORT \"clk_in\" {} MHZ;", b.clock.mhz);
-    let _ = writeln!(v, "FREQUENCY NET \"clock\" {CORE_MHZ} MHZ;");
-    for i in 0..ports {
-        let _ = writeln!(v, "FREQUENCY PORT \"rgmii{i}_rxc\" {CORE_MHZ} MHZ;");
+    for (name, mhz) in clocks(b, p) {
+        // The PLL's output is a net, the others are pins.
+        let kind = if name == "clock" { "NET" } else { "PORT" };
+        let _ = writeln!(v, "FREQUENCY {kind} \"{name}\" {mhz} MHZ;");
     }
     v
 }

@@ -64,15 +64,6 @@ pub const fn pin(ball: &'static str, io: &'static str) -> Pin {
     Pin { ball, io }
 }
 
-/// How 125 MHz is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clocking {
-    /// ECP5's EHXPLLL.
-    Pll(Pll),
-    /// MMCME2_BASE.
-    Mmcm(Mmcm),
-}
-
 /// The clock that the board gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockIn {
@@ -82,8 +73,6 @@ pub struct ClockIn {
     pub negative: Option<&'static str>,
     /// Frequency in MHz.
     pub mhz: u32,
-    /// What makes the core's clock of it.
-    pub made: Clocking,
 }
 
 /// The RGMII of a port.
@@ -178,6 +167,8 @@ pub struct Sizes {
     pub lag_groups: u32,
     /// Rings.
     pub queues: u32,
+    /// Core clock in MHz.
+    pub core_mhz: u32,
 }
 
 /// A board.
@@ -236,6 +227,16 @@ pub enum BoardError {
         /// What was asked.
         asked: u32,
     },
+    /// No such core clock from the board's.
+    #[error("board {name}: {core_mhz} MHz cannot be made of its {mhz} MHz")]
+    Clock {
+        /// The board.
+        name: &'static str,
+        /// What it has.
+        mhz: u32,
+        /// What was asked.
+        core_mhz: u32,
+    },
     /// The system.
     #[error(transparent)]
     System(#[from] crate::board::SystemError),
@@ -266,13 +267,18 @@ impl Board {
         }
         let usual = Params::for_ports(ports);
         let p = match self.sizes {
-            None => usual,
+            None => Params {
+                board: true,
+                ..usual
+            },
             Some(s) => Params {
                 fdb_entries: s.fdb_entries,
                 cam: s.cam,
                 cells: s.cells,
                 lag_groups: s.lag_groups,
                 queues: s.queues,
+                core_mhz: s.core_mhz,
+                board: true,
                 ..usual
             },
         };
@@ -295,20 +301,23 @@ impl Board {
     }
 }
 
-/// Every clock of a board's top with its frequency in MHz: the input, the core's, the receive clocks at 1000 Mb/s.
-pub fn clocks(b: &Board, ports: u32) -> BTreeMap<String, u32> {
-    let receive = (0..ports).map(|i| (format!("rgmii{i}_rxc"), lpf::CORE_MHZ));
-    let own = [("clk_in", b.clock.mhz), ("clock", lpf::CORE_MHZ)];
+/// A receive clock at 1000 Mb/s, in MHz. A PHY may have it whatever the core can do.
+pub const RECEIVE_MHZ: u32 = 125;
+
+/// Every clock of a board's top for these parameters with its frequency in MHz: the input, the core's, the receive clocks at 1000 Mb/s.
+pub fn clocks(b: &Board, p: &Params) -> BTreeMap<String, u32> {
+    let receive = (0..p.ports).map(|i| (format!("rgmii{i}_rxc"), RECEIVE_MHZ));
+    let own = [("clk_in", b.clock.mhz), ("clock", p.core_mhz)];
     own.map(|(n, f)| (n.to_string(), f))
         .into_iter()
         .chain(receive)
         .collect()
 }
 
-/// The constraint file of a board with its first `ports` ports.
-pub fn constraints(b: &Board, ports: u32) -> String {
+/// The constraint file of a board for these parameters: its first ports, the core's clock.
+pub fn constraints(b: &Board, p: &Params) -> String {
     match b.fpga {
-        Fpga::Ecp5 { .. } => lpf::lpf(b, ports),
-        Fpga::Artix7 => xdc::xdc(b, ports),
+        Fpga::Ecp5 { .. } => lpf::lpf(b, p),
+        Fpga::Artix7 => xdc::xdc(b, p.ports),
     }
 }

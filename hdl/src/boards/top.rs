@@ -4,7 +4,7 @@
 //! the data's cells have taken what belongs to them.
 
 use super::signals::{buses, signals};
-use super::{Board, BoardError, Clocking, Fpga, TxDelay, artix7, ecp5};
+use super::{Board, BoardError, Fpga, Mmcm, Pll, TxDelay, artix7, ecp5};
 use crate::board::{Identity, board_core};
 use crate::params::Params;
 use crate::rtl;
@@ -39,20 +39,30 @@ pub fn top(b: &Board, p: &Params, image: &[u8]) -> Result<Emitted, BoardError> {
         id: b.id,
         mdio_buses: Some(buses as u32),
     };
+    let cannot = BoardError::Clock {
+        name: b.name,
+        mhz: b.clock.mhz,
+        core_mhz: p.core_mhz,
+    };
+    let clocking = match b.fpga {
+        Fpga::Ecp5 { .. } => {
+            Pll::between(b.clock.mhz, p.core_mhz).map(|made| ecp5::pll(&made, b.phy.tx))
+        }
+        Fpga::Artix7 => Mmcm::between(b.clock.mhz, p.core_mhz)
+            .map(|made| artix7::mmcm(&made, b.clock.mhz, b.clock.negative.is_some())),
+    };
+    let clocking = clocking.ok_or(cannot)?;
     let core = board_core(p, identity, b.host, image)?;
     Ok(Emitted {
         top: b.module(),
         core: rtl::design(&core),
-        wrapper: wrapper(b, p.ports, buses),
-        params: Params {
-            board: true,
-            ..p.clone()
-        },
+        wrapper: wrapper(b, p.ports, buses, &clocking),
+        params: p.clone(),
     })
 }
 
 /// The text of the top module.
-fn wrapper(b: &Board, ports: u32, buses: usize) -> String {
+fn wrapper(b: &Board, ports: u32, buses: usize, clocking: &str) -> String {
     let declarations: Vec<String> = signals(b, ports)
         .iter()
         .map(|s| format!("    {}", s.declaration()))
@@ -65,10 +75,7 @@ fn wrapper(b: &Board, ports: u32, buses: usize) -> String {
         declarations.join(",\n")
     );
     v += "    wire clock, clock_90, locked;\n";
-    v += &match b.clock.made {
-        Clocking::Pll(p) => ecp5::pll(&p, b.phy.tx),
-        Clocking::Mmcm(m) => artix7::mmcm(&m, b.clock.mhz, b.clock.negative.is_some()),
-    };
+    v += clocking;
     let button = if b.reset.is_some() { " | ~reset_n" } else { "" };
     let _ = writeln!(v, "    wire reset = ~locked{button};");
     let mut core = vec![".clock(clock)".to_string(), ".reset(reset)".into()];

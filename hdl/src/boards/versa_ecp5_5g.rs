@@ -29,11 +29,6 @@ pub const BOARD: Board = Board {
         pin: pin("P3", "LVDS"),
         negative: None,
         mhz: 100,
-        made: Clocking::Pll(Pll {
-            clki_div: 4,
-            clkfb_div: 5,
-            clkop_div: 5,
-        }),
     },
     reset: Some(pin("T1", "LVCMOS33")),
     ports: &[

@@ -3,9 +3,8 @@
 //! RGMII 2.0 (3.3): at a receiver data are valid 1.0 ns before and after each edge of the clock. Data of an edge was sent with the edge 4 ns before: it may
 //! come 4.0 - 1.0 ns after that one at the latest, and leaves 1.0 ns after its own edge at the earliest.
 
-use super::lpf::CORE_MHZ;
 use super::signals::{Role, signals};
-use super::{Board, TxDelay};
+use super::{Board, RECEIVE_MHZ, TxDelay};
 use std::fmt::Write as _;
 
 /// Setup and hold at a receiver, ns.
@@ -47,7 +46,7 @@ pub(super) fn xdc(b: &Board, ports: u32) -> String {
         let _ = writeln!(
             v,
             "create_clock -period {:.3} -name {clock} [get_ports {clock}]",
-            period(CORE_MHZ)
+            period(RECEIVE_MHZ)
         );
         window(
             &mut v,

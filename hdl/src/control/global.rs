@@ -51,7 +51,7 @@ pub fn global(p: &Params) -> Module {
         m.assign(&out, &s);
     }
 
-    let period = rf.rw(&g::TICK);
+    let period = rf.rw_reset_at(&g::TICK, 0, p.core_mhz * 1000);
     let (add_wr, add) = rf.wo(&g::TICK_ADD);
     let count = m.reg("tick_count", 32, 0);
     let waiting = m.reg("ticks_waiting", 32, 0);

@@ -21,13 +21,13 @@ mod rx;
 mod tx;
 
 pub use rx::{STATUS_CLOCKS, rgmii_rx};
-pub use tx::{PERIOD, rgmii_tx};
+pub use tx::{periods, rgmii_tx};
 
 use crate::cdc::bit_sync;
 use crate::rtl::Module;
 
-/// Both directions of one port. See the module.
-pub fn rgmii() -> Module {
+/// Both directions of one port with a core clock of `core_mhz` ([`rgmii_tx()`]). See the module.
+pub fn rgmii(core_mhz: u32) -> Module {
     let m = Module::new("rgmii");
     let core = m.sync();
     let pins = m.domain("rx");
@@ -60,7 +60,7 @@ pub fn rgmii() -> Module {
     m.output_of("inband_speed", status.slice(1, 2));
     m.output_of("inband_full", status.bit(3));
 
-    let tx = m.inst("tx", &rgmii_tx());
+    let tx = m.inst("tx", &rgmii_tx(core_mhz));
     tx.drive("speed", &speed);
     tx.expose(|n| n != "speed");
     m

@@ -1,6 +1,6 @@
-//! Transmit: bytes to nibble pairs and TXC, on the core clock of 125 MHz.
+//! Transmit: bytes to nibble pairs and TXC, on the core clock of 125 MHz, or of a slower one for 10 and 100 Mb/s alone.
 //!
-//! **Algorithm.** TX_CTL shows TX_EN from TXC's rise on and TX_EN ^ TX_ER from its fall on (RGMII 2.0, 3.4). At 1000 Mb/s a byte is a pair. At 100 and 10 Mb/s TXC has [`PERIOD`] core clocks, its
+//! **Algorithm.** TX_CTL shows TX_EN from TXC's rise on and TX_EN ^ TX_ER from its fall on (RGMII 2.0, 3.4). At 1000 Mb/s a byte is a pair. At 100 and 10 Mb/s TXC has [`periods`] core clocks, its
 //! halves are equal because the DDR cell can change it in the middle of a clock, and a byte lasts two of its periods, low nibble first, each nibble for a whole one.
 //! `tx_ce` asks the MAC for a byte: always, one clock in 10, or one in 100.
 //!
@@ -12,14 +12,20 @@
 //!
 //! **Latency.** 1 clock from GMII.
 
-use crate::rtl::{Module, mux};
+use crate::params::GIGABIT_MHZ;
+use crate::rtl::{Module, lit, mux};
 
-/// Core clocks in a period of TXC at 10 and 100 Mb/s.
-pub const PERIOD: [u64; 2] = [50, 5];
+/// Core clocks in a period of TXC at 10 Mb/s (2.5 MHz) and 100 Mb/s (25 MHz).
+pub fn periods(core_mhz: u32) -> [u64; 2] {
+    let fast = u64::from(core_mhz) / 25;
+    [10 * fast, fast]
+}
 
-/// The transmitter. See the module.
-pub fn rgmii_tx() -> Module {
+/// The transmitter on a core clock of `core_mhz`, a multiple of 25; with 125 also for 1000 Mb/s. See the module.
+pub fn rgmii_tx(core_mhz: u32) -> Module {
     let m = Module::new("rgmii_tx");
+    let period = periods(core_mhz);
+    let can = core_mhz == GIGABIT_MHZ;
     m.sync();
     let speed = m.input("speed", 2);
     let (txd, en, er) = (
@@ -28,14 +34,14 @@ pub fn rgmii_tx() -> Module {
         m.input("gmii_tx_er", 1),
     );
     // Place in the byte: clock of TXC's period, and which of the two.
-    let mode = m.reg("mode", 2, 2);
-    let gigabit = mode.bit(1);
+    let mode = m.reg("mode", 2, if can { 2 } else { 1 });
+    let gigabit = if can { mode.bit(1) } else { lit(1, 0) };
     let count = m.reg("count", 6, 0);
     let second = m.reg("second", 1, 0);
-    let fast = mode.bit(0);
+    let fast = if can { mode.bit(0) } else { mode.any() };
     let last = m.named(
         "last",
-        mux(&fast, count.eq(PERIOD[1] - 1), count.eq(PERIOD[0] - 1)),
+        mux(&fast, count.eq(period[1] - 1), count.eq(period[0] - 1)),
     );
     let over = m.named("over", &gigabit | (&last & &second));
     let switches = m.named("switches", &over & mode.ne(&speed));
@@ -56,10 +62,10 @@ pub fn rgmii_tx() -> Module {
     let at = m.delay("count_q", &count);
     let high_nibble = m.reg("second_q", 1, 0);
     m.assign(&high_nibble, &second);
-    let gigabit_q = m.reg("gigabit_q", 1, 1);
+    let gigabit_q = m.reg("gigabit_q", 1, can.into());
     m.assign(&gigabit_q, &gigabit);
     let fast_q = m.delay("fast_q", &fast);
-    let [half10, half100] = PERIOD.map(|p| p / 2);
+    let [half10, half100] = period.map(|p| p / 2);
     let high = m.named("high", mux(&fast_q, at.lt(half100), at.lt(half10)));
     // An odd period's middle clock is high in its first half.
     let middle = &fast_q & at.eq(half100);

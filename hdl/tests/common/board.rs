@@ -17,11 +17,14 @@ pub struct Board {
 
 impl Board {
     pub fn new(ports: u32, id: u16) -> Self {
+        Self::of(&Params::for_ports(ports), id)
+    }
+    pub fn of(params: &Params, id: u16) -> Self {
         let options = Options {
             lint: true,
             ..Options::default()
         };
-        let m = board_regs(&Params::for_ports(ports), id);
+        let m = board_regs(params, id);
         let mut dut = Model::build(&design(&m), &options).expect("builds");
         dut.poke("serial_rx", 1);
         dut.poke("reset", 1);

@@ -6,7 +6,7 @@ page! {
             BOARD: 0+16, /// Ports of the board.
             PORTS: 16+4, /// MDIO buses.
             MDIO_BUSES: 20+4 };
-        /// Core clock in Hz: what the divisors of this page count.
+        /// Core clock in Hz: what the divisors of this page count. Below 125 MHz the ports have 10 and 100 Mb/s only: 1000 must not be advertised, and counts as no link.
         CLOCK @0x004 Ro;
         /// Resets of the PHYs. After a reset of the board all are held for `RESET_TICKS` of the hardware; then the bits count.
         PHY_RESET @0x008 Rw = 0 { /// Bit per port: its PHY is held in reset.

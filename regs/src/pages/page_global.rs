@@ -33,7 +33,7 @@ page! {
         CYCLES_LO @0x020 Ro;
         /// High half of the latched cycle counter.
         CYCLES_HI @0x024 Ro;
-        /// Core cycles in one tick of the millisecond timers.
+        /// Core cycles in one tick of the millisecond timers; a millisecond after reset whatever the core's clock is.
         TICK @0x028 Rw = 125000;
         /// Forwarding: a global cut for diagnosis.
         CONTROL @0x02c Rw = 1 { /// Frames are forwarded between ports.
