@@ -144,18 +144,28 @@ pub(super) fn build(m: &Module, s: &Size) {
     );
     let background = m.named("background", &can_place | &c.sweep.active);
     let prep_first = m.named("prep_first", &prep.ready & !(&background & turns.all()));
-    m.assign(&take_prep, c.at(C0) & &prep_first);
-    let take_back = m.named("take_back", c.at(C0) & &background & !&take_prep);
     let prefer_place = m.named(
         "prefer_place",
         &can_place & !(&c.sweep.active & &place_last),
     );
-    let take_place = m.named("take_place", &take_back & &prefer_place);
+    // Whose slot is read in C0: chosen a cycle before, for the read of the CAM comes right behind. An operation whose slot it is not waits
+    // for a cycle; in the cycles after C0 the choice becomes what the next C0 wants, so this is rare.
+    let reads_slot = m.named("prep_reads", prep.op.gt(op::LOOKUP));
+    let number_host = m.delay("number_host", &(&prep_first & &reads_slot));
+    let number_place = m.delay("number_place", &prefer_place);
+    m.assign(
+        &take_prep,
+        c.at(C0) & &prep_first & (!&reads_slot | &number_host),
+    );
+    let mine = !&number_host & !(&number_place ^ &prefer_place);
+    let back_first = m.named("back_first", &background & !&prep_first & &mine);
+    let take_back = m.named("take_back", c.at(C0) & &back_first);
+    let take_place = m.named("take_place", &take_back & &number_place);
     let take = m.named("take", &take_prep | &take_back);
 
     let host_slot = ctl.index.trunc(s.slot);
-    let slot = m.named("c0_slot", mux(&prep_first, &host_slot, &c.sweep.slot));
-    let in_c0 = mux(&prefer_place & !&prep_first, &pointer, slot.trunc(cb));
+    let slot = m.named("c0_slot", mux(&number_host, &host_slot, &c.sweep.slot));
+    let in_c0 = mux(&number_place & !&number_host, &pointer, slot.trunc(cb));
     let c0_number = m.named("c0_number", in_c0);
     let key_op = m.reg_nr("w_key_op", 1);
     let (found, kept) = search(&c, &store, &b_words, (&key_op, &c0_number, &displaced));

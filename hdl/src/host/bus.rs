@@ -101,7 +101,7 @@ pub fn bus() -> Module {
     m.output_of("at_address", sum);
 
     // State.
-    let op = m.named("op", &asks & !&stored);
+    let op = m.reg("op", 1, 0);
     m.output_of("op_valid", &op);
     m.output_of("op_write", &write);
     m.output_of("op_ring", &ring);
@@ -109,6 +109,7 @@ pub fn bus() -> Module {
     m.output_of("op_data", &wdata);
     let op_done = m.input("op_done", 1);
     let op_value = m.input("op_value", 32);
+    m.assign(&op, &asks & !&stored & !(&op & &op_done));
 
     // The answer.
     let (read1, read2) = (m.reg("read1", 1, 0), m.reg("read2", 1, 0));

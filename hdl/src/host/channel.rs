@@ -2,9 +2,9 @@
 //!
 //! Received data comes first, then completions, then events: a completion's group and an event are short, and a frame takes at
 //! least as long to arrive as its completion takes to go. A register slice keeps a word that was offered as it is until it is taken.
-//! Half a beat a cycle: 4 Gb/s, what [`crate::pcie::write`] takes. Test: `tests/host.rs`.
+//! Half a beat a cycle and a cycle a transfer: 4 Gb/s, what [`crate::pcie::write`] takes. Test: `tests/host.rs`.
 
-use crate::rtl::{E, Module, all_of, lit, mux, pick};
+use crate::rtl::{E, Module, all_of, any_of, lit, mux, pick};
 
 /// Signals of a writer, and widths.
 pub(crate) const FIELDS: &[(&str, u32)] = &[
@@ -23,19 +23,21 @@ pub fn channel() -> Module {
     let valid = m.output_reg("wr_valid", 1, 0);
     let ready = m.input("wr_ready", 1);
     let asks: Vec<E> = (0..3).map(|i| m.input(&format!("w{i}_valid"), 1)).collect();
+    // Within a transfer, and whose turn it is: chosen a cycle before, so that a writer's `ready` does not hang on another's `valid`.
     let locked = m.reg("locked", 1, 0);
+    let granted = m.reg("granted", 1, 0);
     let owner = m.reg_nr("owner", 2);
     let fresh = mux(&asks[0], lit(2, 0), mux(&asks[1], lit(2, 1), lit(2, 2)));
-    let chosen = m.named("chosen", mux(&locked, &owner, &fresh));
-    let free = m.named("free", !&valid);
-    let takes = m.named("takes", &free & pick(&chosen, &asks));
+    let free = m.named("free", &granted & !&valid);
+    let asked = m.named("asked", pick(&owner, &asks));
+    let takes = m.named("takes", &free & &asked);
     let mut values = vec![];
     for (name, width) in FIELDS {
         let from: Vec<E> = (0..3)
             .map(|i| m.input(&format!("w{i}_{name}"), *width))
             .collect();
         let o = m.output_reg_nr(&format!("wr_{name}"), *width);
-        let v = m.named(&format!("chosen_{name}"), pick(&chosen, &from));
+        let v = m.named(&format!("chosen_{name}"), pick(&owner, &from));
         m.process(|p| p.if_(&takes, |p| p.set(&o, &v)));
         values.push(v);
     }
@@ -45,14 +47,17 @@ pub fn channel() -> Module {
         p.if_(&takes, |p| {
             p.set(&valid, true);
             p.set(&locked, !&values[2]);
-            p.set(&owner, &chosen);
+            p.set(&granted, !&values[2]);
         });
+        p.elif(!&granted, |p| {
+            p.set(&granted, any_of(1, &asks));
+            p.set(&owner, &fresh);
+        });
+        // Who takes its offer back before its first word makes room.
+        p.elif(!&locked & !&asked, |p| p.set(&granted, false));
     });
     for i in 0..3u64 {
-        m.output_of(
-            &format!("w{i}_ready"),
-            all_of(&[free.clone(), chosen.eq(i)]),
-        );
+        m.output_of(&format!("w{i}_ready"), all_of(&[free.clone(), owner.eq(i)]));
     }
     let drained = m.named("drained_i", !&valid & !&locked);
     m.output_of("drained", &drained);

@@ -105,12 +105,26 @@ pub(crate) fn deliver(block: u32, shifts: bool) -> Module {
         (lit(2, 0), lit(3, 0))
     };
     let (n, tail) = (m.named("n", n), m.named("tail", tail));
-    // The last double word has bytes for one more of ours if the shift leaves what the end needs.
-    let rest = cat(&[tail.slice(0, 2).is_zero(), tail.slice(0, 2)]);
-    let holds_more = m.named("holds_more", n.any() & (n.zext(3) + rest).le(4));
+    let (aligned, holds_more) = if shifts {
+        // Found beside `t2`. The last double word has bytes for one more of ours if the shift leaves what the end needs.
+        let (shift, tail) = (t1.slice(3, 2), t1.slice(5, 2));
+        let rest = cat(&[tail.is_zero(), tail]);
+        let more = shift.any() & (shift.zext(3) + rest).le(4);
+        let (aligned, holds_more) = (m.reg_nr("aligned", 1), m.reg_nr("holds_more", 1));
+        m.process(|p| {
+            p.if_(&up, |p| {
+                p.set(&aligned, shift.is_zero());
+                p.set(&holds_more, &more);
+            })
+        });
+        (aligned, holds_more)
+    } else {
+        (lit(1, 1), lit(1, 0))
+    };
+    // Without a meaning while `extra`.
     let single = m.named("single", &first & &final_ & &holds_more);
     let dword = if shifts {
-        let alone = m.named("alone", !&extra & (n.is_zero() | &single));
+        let alone = m.named("alone", !&extra & (&aligned | &single));
         let low = m.named("low_bytes", mux(&alone, &q, &before));
         let none = m.named("none", &extra | &single);
         let high = m.named("high_bytes", &q & (!none).repl(32));
@@ -120,7 +134,7 @@ pub(crate) fn deliver(block: u32, shifts: bool) -> Module {
         q.clone()
     };
     let dword = m.named("dword", dword);
-    let gives = &token_in & !&bad & (n.is_zero() | !&first | &single);
+    let gives = &token_in & !&bad & (&aligned | !&first | &single);
     let gives = m.named("gives", gives | &extra);
     let doubles = m.named(
         "doubles",

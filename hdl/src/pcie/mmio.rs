@@ -33,7 +33,7 @@ pub fn mmio() -> Module {
     let result = m.reg_nr("result", 64);
     let is_read = m.named("is_read", of("kind").eq(REQ_READ));
     let bar2 = m.named("bar2", of("bar2"));
-    let dword = m.named("dword", of("address") + second.zext(14));
+    let dword = m.reg_nr("dword", 14);
     let payload = of("payload");
     let wdata = m.named(
         "wdata",
@@ -67,6 +67,7 @@ pub fn mmio() -> Module {
                 p.set(&second, false);
                 p.set(&result, 0);
                 p.set(&mark, &mark_now);
+                p.set(&dword, of("address"));
                 p.if_(&some, |p| {
                     // UNSUPPORTED and FLUSH touch nothing.
                     p.if_(of("kind").bit(1), |p| p.set(&state, answer));
@@ -89,6 +90,7 @@ pub fn mmio() -> Module {
                     p.else_(|p| p.set_slice(&result, 0, &value));
                     p.if_(of("pair") & !&second, |p| {
                         p.set(&second, true);
+                        p.set(&dword, &dword + 1);
                         p.set(&state, issue);
                     });
                     p.elif(&is_read, |p| p.set(&state, answer));

@@ -83,10 +83,15 @@ pub fn dma_write() -> Module {
         "starts",
         state.eq(idle) & !&flushing & !&due_valid & &valid & &sop,
     );
-    let need = m.named("need", source_left.any() & !&msi);
+    // The flags of the counters are registers: found a cycle ahead, for the step after the one that is made now.
+    let need = m.reg("need", 1, 0);
     let moves = m.named("moves", state.eq(body) & (!&need | &valid));
     let takes = m.named("takes", &moves & &need);
-    let beat_done = m.named("beat_done", &takes & (&half | source_left.eq(1)));
+    let one_left = mux(&takes, source_left.eq(2), source_left.eq(1));
+    let source_last = m.delay("source_last", &one_left);
+    let one_to_go = mux(&moves, to_go.eq(2), to_go.eq(1));
+    let packet_last = m.delay("packet_last", &one_to_go);
+    let beat_done = m.named("beat_done", &takes & (&half | &source_last));
     m.output_of("wr_ready", (&begin & &irq) | &beat_done);
 
     let word = m.named("word", mux(&half, data.slice(32, 32), data.slice(0, 32)));
@@ -95,7 +100,7 @@ pub fn dma_write() -> Module {
         "merged",
         mux(&msi, &msi_data, mux(&need, &stays | &carry, carry.clone())),
     );
-    let last_dw = m.named("last_dw", &moves & to_go.eq(1));
+    let last_dw = m.named("last_dw", &moves & &packet_last);
     let done = m.named("done", left.eq(bytes.zext(14)));
     let room = mux(
         mps.any(),
@@ -116,6 +121,7 @@ pub fn dma_write() -> Module {
                 p.set(&step, 0);
                 p.set(&carry, 0);
                 p.set(&msi, false);
+                p.set(&need, &begin & !&irq);
                 p.if_(!&flushing & &due_valid, |p| {
                     p.set(&number, &due_vector);
                     p.set(&state, vector);
@@ -165,6 +171,7 @@ pub fn dma_write() -> Module {
                 p.if_(&takes, |p| {
                     p.set(&half, !&half);
                     p.set(&source_left, &source_left - 1);
+                    p.set(&need, !&source_last);
                 });
                 p.if_(&last_dw, |p| {
                     p.set(&left, &left - bytes.zext(14));

@@ -76,11 +76,11 @@ pub(crate) fn dequeue(params: &Params) -> Module {
     let queue1 = m.delay("queue1", &cat(&[encode(&grant, qb - 1), class]));
 
     // Stage 1: pointers. Both live in LUT RAM, cleared by the sweep.
-    let pointer = |name: &str, we: &E, at: &E, value: &E, read: &E| {
+    let pointer = |name: &str, we: &E, at: &E, value: &E, first: u64, read: &E| {
         let i = m.inst(name, &ram::lut(rb, 1 << qb));
         i.drive("we", !&run | we)
             .drive("waddr", mux(&run, at, sweep.trunc(qb)))
-            .drive("wdata", value & run.repl(rb))
+            .drive("wdata", mux(&run, value, lit(rb, first)))
             .drive("raddr", read);
         i.port("rdata")
     };
@@ -88,18 +88,22 @@ pub(crate) fn dequeue(params: &Params) -> Module {
     let head_next = m.wire("head_next", rb);
     let tail = m.named(
         "tail",
-        pointer("tails", &push, &push_queue, &tail_next, &push_queue),
+        pointer("tails", &push, &push_queue, &tail_next, 0, &push_queue),
     );
     let tail1 = m.named(
         "tail1",
-        pointer("tails_seen", &push, &push_queue, &tail_next, &queue1),
+        pointer("tails_seen", &push, &push_queue, &tail_next, 0, &queue1),
     );
     let head1 = m.named(
         "head1",
-        pointer("heads", &valid1, &queue1, &head_next, &queue1),
+        pointer("heads", &valid1, &queue1, &head_next, 0, &queue1),
     );
+    // What follows a head is kept, too: the comparison with the tail need not wait for an adder.
+    let after_next = m.wire("after_next", rb);
+    let after1 = pointer("heads_next", &valid1, &queue1, &after_next, 1, &queue1);
     m.assign(&tail_next, &tail + 1);
-    m.assign(&head_next, &head1 + 1);
+    m.assign(&head_next, &after1);
+    m.assign(&after_next, &after1 + 1);
     let emptied = m.named("emptied", &valid1 & head_next.eq(&tail1));
     for (q, w) in waiting.iter().enumerate() {
         m.process(|p| {

@@ -37,11 +37,18 @@ impl RegFile {
         let addr_in = m.input("reg_addr", 16);
         let wdata_in = m.input("reg_wdata", 32);
         let hit = addr_in.slice(12, 4).eq((page.base >> 12) as u64) & &valid;
+        let hit = m.named("reg_hit", hit);
         let strobe = m.reg("reg_strobe", 1, 0);
         m.assign(&strobe, &hit);
-        let write = m.delay("reg_write_q", &write_in);
-        let addr = m.delay("reg_addr_q", &addr_in.slice(0, 12));
-        let wdata = m.delay("reg_wdata_q", &wdata_in);
+        // Only what is for this page: registers of all pages that hold the same would be merged by synthesis into one, far from all.
+        let hold = |name: &str, value: E| {
+            let r = m.reg_nr(name, value.width());
+            m.process(|p| p.if_(&hit, |p| p.set(&r, &value)));
+            r
+        };
+        let write = hold("reg_write_q", write_in);
+        let addr = hold("reg_addr_q", addr_in.slice(0, 12));
+        let wdata = hold("reg_wdata_q", wdata_in);
         RegFile {
             m: m.clone(),
             page: *page,
