@@ -84,7 +84,9 @@ pub(crate) fn egress(params: &Params) -> Module {
     let next = m.inst("next_cells", &ram::lut(c, s as u64));
     let later = mux(&cell_start, next.port("rdata"), at.slice(nb, c));
     let cell = m.named("read_cell", mux(&first, frame.slice(0, c), later));
-    let last = m.named("last", n.eq(&last_beat));
+    // Not `n.eq(..)`: two memories are compared here, and `first` comes as late as they do.
+    let same = m.named("same", at.slice(0, nb).eq(&last_beat));
+    let last = m.named("last", mux(&first, last_beat.is_zero(), same));
     let read = m.named("read", &go & !&flush);
     let end = m.named("ending", &go & (&last | &flush));
     progress

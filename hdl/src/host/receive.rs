@@ -211,7 +211,8 @@ pub fn receive(s: Shape) -> Module {
                 p.set(&cut, &short);
                 p.set(&bytes, &n);
                 p.set(&left, &n);
-                p.set(&state, mux(n.any(), lit(4, body), lit(4, rest)));
+                let some = space.any() & length.any();
+                p.set(&state, mux(some, lit(4, body), lit(4, rest)));
             });
             s.case(body, |p| {
                 p.if_(&gives, |p| {

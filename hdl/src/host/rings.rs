@@ -90,7 +90,8 @@ pub fn rings(s: Shape) -> Module {
 
     // Running, and from when.
     let busy = m.input("busy", n);
-    let engine = m.named("engine_busy", busy.zext(8).bit_at(&at));
+    // A cycle old: a ring that was stopped starts two rounds later at the earliest.
+    let engine = m.delay("engine_busy", &busy.zext(8).bit_at(&slot));
     let open = any_of(
         1,
         &[

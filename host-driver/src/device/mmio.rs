@@ -11,7 +11,7 @@ use super::DeviceError;
 use crate::pci::{BAR_REGISTERS, PciTransport};
 
 /// How long a command of the card may take: generous, since a simulated card is thousands of times slower.
-pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Writes that may be on their way before a read makes sure that they arrived: a read that waits behind thousands of
 /// them would time out on a slow link.
