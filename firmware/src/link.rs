@@ -250,8 +250,10 @@ impl Port {
             self.verify = now.wrapping_add(VERIFY);
             if !chip.intact(bus, self.place)? {
                 self.state = State::Found(chip);
-                return Ok(Event::None);
             }
+            // A step stays short: the link is looked at in the next one.
+            self.next = now;
+            return Ok(Event::None);
         }
         let status = chip.status(bus, self.place)?;
         let half = status.up && !status.full;

@@ -16,7 +16,7 @@ use smartnic_regs::{board, fdb, global, stats};
 pub const PROTOCOL: u32 = 1;
 /// Registers that one `r` reads at most.
 const READ_MOST: u32 = 8;
-/// Places of the FDB that one `f` looks at: some 7 ms.
+/// Places of the FDB that one `f` looks at: less than a millisecond.
 pub const FOUND_PLACES: u32 = 256;
 /// Looks at a counter that is being read.
 const LOOKS: u32 = 1000;

@@ -48,21 +48,33 @@ impl Terminal {
         let (from, start) = (b.now, std::time::Instant::now());
         let asked = line.to_owned();
         let thread = std::thread::spawn(move || done.send(ctl(&path, &asked)));
+        // What went over the line: shown when the command fails.
+        let mut talk = Vec::new();
         let result = loop {
             let mut bytes = [0; 256];
             match self.master.read(&mut bytes) {
-                Ok(count) => b.line.to.extend(&bytes[..count]),
+                Ok(count) => {
+                    b.line.to.extend(&bytes[..count]);
+                    talk.extend_from_slice(&bytes[..count]);
+                }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {}
                 Err(e) => panic!("{e}"),
             }
             b.run(400);
             let said = std::mem::take(&mut b.line.from);
             self.master.write_all(&said).unwrap();
+            talk.extend_from_slice(&said);
             if let Ok(result) = result.try_recv() {
                 break result;
             }
         };
         thread.join().unwrap().unwrap();
+        if result.is_err() {
+            let errors = b.read(&board::SERIAL_ERRORS, 0);
+            println!("errors on the line: {errors:#x}");
+            let tail = &talk[talk.len().saturating_sub(1500)..];
+            println!("{line}:\n{}", String::from_utf8_lossy(tail));
+        }
         println!("{line}: {} cycles, {:?}", b.now - from, start.elapsed());
         result
     }
@@ -123,6 +135,7 @@ fn the_verbs_reach_the_board_through_its_pins() {
     assert!(said.contains("02:00:00:00:00:33"), "{said}");
     assert!(b.frame(0, 0x11, 0x33).is_some());
     assert_eq!(b.frame(1, 0x22, 0x33), None, "the static entry holds");
+    assert_eq!(b.read(&board::SERIAL_ERRORS, 0), 0, "no character was lost");
     let status = b.ask("status");
     assert!(status.contains("tables host port 1 1000"), "{status}");
 }
