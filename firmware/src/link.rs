@@ -56,6 +56,8 @@ pub struct Port {
     place: Place,
     /// The address is fixed: several PHYs share the bus.
     fixed: bool,
+    /// The fastest that the board can do.
+    most: Speed,
     state: State,
     next: u32,
     verify: u32,
@@ -69,6 +71,16 @@ pub struct Port {
     lost_at: u32,
     losses: u16,
     half: bool,
+}
+
+/// Core clock that 1000 Mb/s need, in Hz: with a slower one 100 Mb/s are the most.
+const GIGABIT_CLOCK: u32 = 125_000_000;
+
+fn fastest(bus: &mut impl Bus) -> Speed {
+    match bus.get(board::CLOCK) < GIGABIT_CLOCK {
+        true => Speed::Hundred,
+        false => Speed::Thousand,
+    }
 }
 
 /// What a port did that others must know of.
@@ -96,6 +108,7 @@ impl Port {
             number,
             place: Place { bus: on, phy },
             fixed: !own_bus,
+            most: fastest(bus),
             state: State::Search(0),
             next: 0,
             verify: 0,
@@ -126,7 +139,7 @@ impl Port {
     pub fn losses(&self) -> u16 {
         self.losses
     }
-    /// There is a link, of half duplex.
+    /// There is a link, of half duplex (or of a speed that the board cannot do).
     pub fn half(&self) -> bool {
         self.half
     }
@@ -212,7 +225,7 @@ impl Port {
     }
 
     fn configure(&mut self, bus: &mut impl Bus, now: u32, chip: Chip) -> Result<Event, NoAnswer> {
-        let started_again = chip.configure(bus, self.place)?;
+        let started_again = chip.configure(bus, self.place, self.most)?;
         self.verify = now.wrapping_add(VERIFY);
         led::set(bus, self.number, Show::Link);
         self.half = false;
@@ -248,7 +261,7 @@ impl Port {
     fn follow(&mut self, bus: &mut impl Bus, now: u32, chip: Chip) -> Result<Event, NoAnswer> {
         if due(now, self.verify) {
             self.verify = now.wrapping_add(VERIFY);
-            if !chip.intact(bus, self.place)? {
+            if !chip.intact(bus, self.place, self.most)? {
                 self.state = State::Found(chip);
             }
             // A step stays short: the link is looked at in the next one.
@@ -256,7 +269,7 @@ impl Port {
             return Ok(Event::None);
         }
         let status = chip.status(bus, self.place)?;
-        let half = status.up && !status.full;
+        let half = status.up && !self.usable(status);
         if half != self.half {
             self.half = half;
             let show = if half { Show::Fault } else { Show::Link };
@@ -265,8 +278,13 @@ impl Port {
         Ok(self.take(bus, now, status))
     }
 
+    /// The MAC can work with such a link.
+    fn usable(&self, status: Status) -> bool {
+        status.full && status.speed <= self.most
+    }
+
     fn take(&mut self, bus: &mut impl Bus, now: u32, status: Status) -> Event {
-        let link = (status.up && status.full).then_some(status.speed);
+        let link = (status.up && self.usable(status)).then_some(status.speed);
         let mut event = Event::None;
         if self.shown.is_some() && (status.lost || link != self.shown) {
             event = self.lose(bus, now);

@@ -25,11 +25,20 @@ fn gigabit(bus: &mut impl Bus, at: Place) -> Result<bool, NoAnswer> {
     Ok(extended && mdio::read(bus, at, reg::EXTENDED)? & CAN_1000 != 0)
 }
 
+/// What is advertised of 1000BASE-T.
+fn advertised_1000(most: Speed) -> u16 {
+    if most == Speed::Thousand {
+        ADVERTISED_1000
+    } else {
+        0
+    }
+}
+
 /// Advertises full duplex alone; true if negotiation must start again for it.
-pub(super) fn advertise(bus: &mut impl Bus, at: Place) -> Result<bool, NoAnswer> {
+pub(super) fn advertise(bus: &mut impl Bus, at: Place, most: Speed) -> Result<bool, NoAnswer> {
     let mut changed = mdio::update(bus, at, reg::ADVERTISE, ABILITIES, ADVERTISED)?;
     if gigabit(bus, at)? {
-        let (mask, value) = (ABILITIES_1000, ADVERTISED_1000);
+        let (mask, value) = (ABILITIES_1000, advertised_1000(most));
         changed |= mdio::update(bus, at, reg::GIGABIT_CONTROL, mask, value)?;
     }
     let now = mdio::read(bus, at, reg::CONTROL)?;
@@ -41,12 +50,12 @@ fn works(now: u16) -> bool {
     now & (NEGOTIATE | POWER_DOWN | ISOLATE) == NEGOTIATE
 }
 
-pub(super) fn intact(bus: &mut impl Bus, at: Place) -> Result<bool, NoAnswer> {
+pub(super) fn intact(bus: &mut impl Bus, at: Place, most: Speed) -> Result<bool, NoAnswer> {
     let now = mdio::read(bus, at, reg::ADVERTISE)?;
     let gigabit = mdio::read(bus, at, reg::GIGABIT_CONTROL)?;
-    // Half duplex at gigabit, or the register of a PHY that has none (zeros or ones).
-    let half = gigabit & ABILITIES_1000 & !ADVERTISED_1000 != 0 && gigabit != u16::MAX;
-    Ok(now & ABILITIES == ADVERTISED && !half && works(mdio::read(bus, at, reg::CONTROL)?))
+    // More than is wanted at gigabit. (A PHY that has none reads zeros or ones.)
+    let more = gigabit & ABILITIES_1000 & !advertised_1000(most) != 0 && gigabit != u16::MAX;
+    Ok(now & ABILITIES == ADVERTISED && !more && works(mdio::read(bus, at, reg::CONTROL)?))
 }
 
 /// Speed and duplex by what both sides advertise (28B.3). A partner that does not negotiate is at half duplex (28.2.3.1).

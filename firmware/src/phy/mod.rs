@@ -60,7 +60,7 @@ pub mod status {
 }
 
 /// Speeds, as `port::STATUS` has them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug, Default)]
 pub enum Speed {
     /// 10 Mb/s.
     Ten = 0,
@@ -125,9 +125,9 @@ impl Chip {
         }
     }
 
-    /// Makes it advertise full duplex alone and delay RGMII's clocks; true if something was not so: then it starts again, and has no link for
+    /// Makes it advertise full duplex alone, up to `most`, and delay RGMII's clocks; true if something was not so: then it starts again, and has no link for
     /// a while. At most 12 frames.
-    pub fn configure(self, bus: &mut impl Bus, at: Place) -> Result<bool, NoAnswer> {
+    pub fn configure(self, bus: &mut impl Bus, at: Place, most: Speed) -> Result<bool, NoAnswer> {
         let reset = match self {
             Chip::Marvell88E1512 => marvell::delays(bus, at)?,
             Chip::Rtl8211F => realtek::delays_f(bus, at)?,
@@ -137,7 +137,7 @@ impl Chip {
             }
             Chip::Generic => false,
         };
-        let restart = generic::advertise(bus, at)?;
+        let restart = generic::advertise(bus, at, most)?;
         if reset || restart {
             use control::{NEGOTIATE, RESET, RESTART};
             let reset = if reset { RESET } else { 0 };
@@ -152,8 +152,8 @@ impl Chip {
     }
 
     /// Whether it still does what [`Chip::configure`] asked for: one that lost its power does not. 3 frames.
-    pub fn intact(self, bus: &mut impl Bus, at: Place) -> Result<bool, NoAnswer> {
-        generic::intact(bus, at)
+    pub fn intact(self, bus: &mut impl Bus, at: Place, most: Speed) -> Result<bool, NoAnswer> {
+        generic::intact(bus, at, most)
     }
 
     /// Its link. At most 7 frames.

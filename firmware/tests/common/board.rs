@@ -69,6 +69,7 @@ impl Board {
             0,
             BOARD.put(1) | PORTS.put(ports) | MDIO_BUSES.put(buses),
         );
+        board.put(board::CLOCK, 0, 125_000_000);
         board.put(global::VERSION, 0, global::VERSION::MAJOR.put(1) | 3);
         board.put(global::CAPS0, 0, global::CAPS0::PORTS.put(ports));
         board.put(

@@ -93,7 +93,10 @@ impl Phy {
     /// Loses its power and comes back: everything is as the straps say.
     pub fn power_up(&mut self) {
         // Everything is advertised: half duplex and pause too.
-        self.regs = BTreeMap::from([((0, 0), 0x1140), ((0, 4), 0x0de1), ((0, 9), 0x0300)]);
+        self.regs = BTreeMap::from([((0, 0), 0x1140), ((0, 4), 0x0de1)]);
+        if self.gigabit() {
+            self.regs.insert((0, 9), 0x0300);
+        }
         (self.page, self.extension, self.was_lost) = (0, 0, true);
         self.negotiate();
     }

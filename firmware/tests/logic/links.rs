@@ -105,6 +105,27 @@ fn every_chip_with_every_partner() {
 }
 
 #[test]
+fn a_board_with_a_slow_core_offers_no_gigabit() {
+    for kind in KINDS {
+        let mut board = two(kind, [0, 0]);
+        board.put(board::CLOCK, 0, 50_000_000);
+        let mut b = Bench::new(board);
+        b.board.phy(0, 0).plug(Some(ALL));
+        b.board.phy(1, 0).plug(Some(Partner::full(&[1000])));
+        b.ticks(2500);
+        assert_eq!((b.board.link(0), b.board.link(1)), (Some(100), None));
+        let writes = b.board.phy(0, 0).writes.clone();
+        assert_eq!(b.board.phy(0, 0).read(9) & 0x300, 0, "{kind:?}");
+        // And it stays so.
+        b.ticks(3000);
+        let real = |w: &&(u16, u8, u16)| w.0 == 0 && w.1 < 16;
+        let since: Vec<_> = b.board.phy(0, 0).writes[writes.len()..].to_vec();
+        assert_eq!(since.iter().find(real), None, "{kind:?}");
+        assert_eq!(b.board.link(0), Some(100));
+    }
+}
+
+#[test]
 fn a_shared_bus_has_addresses_that_count_as_ports_do() {
     let mut board = Board::new(2, 1);
     for address in 0..2 {
