@@ -13,12 +13,35 @@ use smartnic_hdl::rtl::design;
 use smartnic_verilated::Model;
 use std::collections::VecDeque;
 
-/// In-band status: full duplex, link; speed 1000 and 100.
-const STATUS: [u8; 2] = [0b1101, 0b1011];
-/// Periods of core and receive clocks in units of 0.01 ns.
-const PERIODS: [u64; 3] = [800, 801, 3999];
+/// Core clock and the speeds of the ports (0, 1, 2), the host's side.
+struct Case {
+    core_mhz: u32,
+    speeds: [usize; 2],
+    host: Host,
+}
+
+const CASES: [Case; 2] = [
+    Case {
+        core_mhz: 125,
+        speeds: [2, 1],
+        host: Host::Place,
+    },
+    Case {
+        core_mhz: 50,
+        speeds: [1, 0],
+        host: Host::None,
+    },
+];
+
+/// In-band status of a speed: full duplex, link.
+const STATUS: [u8; 3] = [0b1001, 0b1011, 0b1101];
+/// Periods of receive clocks in units of 0.01 ns, a little off.
+const RECEIVE: [u64; 3] = [40_001, 3999, 801];
 
 struct Board {
+    speeds: [usize; 2],
+    /// Of core and receive clocks.
+    periods: [u64; 3],
     dut: Model,
     rng: ChaCha8Rng,
     next: [u64; 3],
@@ -28,21 +51,26 @@ struct Board {
 }
 
 impl Board {
-    fn new(host: Host) -> Board {
+    fn new(case: &Case) -> Board {
         let p = Params {
             fdb_entries: 1024,
             cells: 256,
+            core_mhz: case.core_mhz,
+            board: true,
             ..Params::for_ports(2)
         };
         let identity = Identity {
             id: 9,
             mdio_buses: Some(1),
         };
-        let m = board_core(&p, identity, host, &[]).expect("in range");
+        let m = board_core(&p, identity, case.host, &[]).expect("in range");
         let d = design(&m);
         let mdc = d.ports.iter().find(|p| p.name == "mdc").expect("a port");
         assert_eq!(mdc.width, 1, "one bus for both");
+        let core = 100_000 / u64::from(case.core_mhz);
         let mut b = Board {
+            speeds: case.speeds,
+            periods: [core, RECEIVE[case.speeds[0]], RECEIVE[case.speeds[1]]],
             dut: Model::build(&d, &mac::lint()).expect("builds"),
             rng: mac::rng(),
             next: [0; 3],
@@ -58,7 +86,7 @@ impl Board {
     fn step(&mut self) {
         let now = *self.next.iter().min().expect("three");
         let mut mask = 0;
-        for (i, period) in PERIODS.iter().enumerate() {
+        for (i, period) in self.periods.iter().enumerate() {
             if self.next[i] != now {
                 continue;
             }
@@ -66,7 +94,9 @@ impl Board {
             mask |= 1 << i;
             if i > 0 {
                 let port = i - 1;
-                let (data, ctl) = self.line[port].pop_front().unwrap_or(idle(STATUS[port]));
+                let (data, ctl) = self.line[port]
+                    .pop_front()
+                    .unwrap_or(idle(STATUS[self.speeds[port]]));
                 for (n, edge) in ["rise", "fall"].into_iter().enumerate() {
                     self.dut.poke(&format!("rxd_{edge}{port}"), data[n].into());
                     self.dut
@@ -104,12 +134,17 @@ impl Board {
             preamble: 14,
             dribble: false,
         };
-        let gigabit = |port: usize| port == 0;
+        let speeds = self.speeds;
+        let gigabit = |port: usize| speeds[port] == 2;
         self.line[from].extend(pairs(&carrier, gigabit(from)));
-        self.line[from].extend(vec![idle(STATUS[from]); 24]);
+        self.line[from].extend(vec![idle(STATUS[speeds[from]]); 24]);
         self.phys.iter_mut().for_each(|p| p.pairs.clear());
-        self.core_cycles(8000);
         let to = 1 - from;
+        self.core_cycles(if speeds[to] == 0 || speeds[from] == 0 {
+            20_000
+        } else {
+            8000
+        });
         let want: Vec<(u8, bool)> = [&[0x55; 7], &[0xd5][..], &bytes]
             .concat()
             .into_iter()
@@ -122,8 +157,8 @@ impl Board {
 
 #[test]
 fn starts_by_itself_and_switches_between_speeds() {
-    for host in [Host::Place, Host::None] {
-        let mut b = Board::new(host);
+    for case in &CASES {
+        let mut b = Board::new(case);
         b.dut.poke("reset", 1);
         b.core_cycles(4);
         b.dut.poke("reset", 0);
