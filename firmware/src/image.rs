@@ -52,13 +52,20 @@ const NIBBLES: [u32; 16] = {
     table
 };
 
-/// CRC-32 over words, each from its lowest byte; `skip` is the word that counts as zero.
+/// CRC-32 over words, each from its lowest byte; `skip` is the word that counts as zero. The table by bytes, 1 KiB, is made on the stack: in the image it would take
+/// more room than all of its check.
+#[inline(never)]
 pub fn crc(words: impl Iterator<Item = u32>, skip: usize) -> u32 {
+    let mut table = [0; 256];
+    for (byte, crc) in (0u32..).zip(&mut table) {
+        let low = byte >> 4 ^ NIBBLES[(byte & 15) as usize];
+        *crc = low >> 4 ^ NIBBLES[(low & 15) as usize];
+    }
     let mut crc = u32::MAX;
     for (i, word) in words.enumerate() {
         crc ^= if i == skip { 0 } else { word };
-        for _ in 0..8 {
-            crc = crc >> 4 ^ NIBBLES[(crc & 15) as usize];
+        for _ in 0..4 {
+            crc = crc >> 8 ^ table[(crc & 255) as usize];
         }
     }
     !crc

@@ -293,13 +293,17 @@ fn a_broken_image_stops_and_touches_nothing() {
     println!("{} instructions check the image", check.len());
     assert!(check.len() < 300);
     let whole = Board::new(2, 2).regs;
-    for round in 0..60 {
+    for round in 0..100 {
         let mut bytes = image.bytes.clone();
-        // Not the way in and the check themselves: a flip there may do anything, or nothing.
-        let at = if round < 20 {
-            4 + round
-        } else {
-            rng.random_range(1024..bytes.len())
+        let at = match round {
+            // The header.
+            0..20 => 4 + round,
+            _ => loop {
+                let at = rng.random_range(24..bytes.len());
+                if !check.contains(&(at as u32 / 4)) {
+                    break at;
+                }
+            },
         };
         bytes[at] ^= 1 << rng.random_range(0..8);
         let mut m = Machine::new(&bytes, two(Kind::Marvell));

@@ -69,7 +69,8 @@ page! {
             TRAPS: 8+8 };
         /// Where the last trap was.
         CPU_TRAP_PC @0x0ac Ro;
-        /// What the firmware says of itself, version first; the hardware only keeps it.
+        /// What the firmware says of itself; the hardware only keeps it. 0: version (major in bits 23:16, minor, patch); 1: 1 while it runs, from 0x10 on why it
+        /// stopped (0x10 no magic number, 0x11 length, 0x12 CRC, 0x13 version, 0x14 another register map); 2: CRC-32 of its image.
         IMAGE @0x0c0 [4; 4] Rw;
         /// The link of a port: what the card and the pins around it work by. The firmware keeps it up to date; at reset all links are as the PHY says in-band
         /// (RGMII 2.0, 3.4.1), or up at gigabit if it has never said that it has a link, so that a board whose firmware does not run switches

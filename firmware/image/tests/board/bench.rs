@@ -256,7 +256,7 @@ impl Bench {
     }
     /// The image checks itself: nothing happens at the pins.
     pub fn check_of_image(&mut self) {
-        const CYCLES: u64 = 1_900_000;
+        const CYCLES: u64 = 1_100_000;
         self.dut.run(ALL, CYCLES);
         self.now += CYCLES;
     }

@@ -1,6 +1,6 @@
 //! The true image on the Verilated board: PHYs at pin level, frames, the watchdog, a broken image, and `smartnic-ctl --serial` through the serial pins.
 //!
-//! One scenario a test, in steps: a start takes 2.3 million cycles, most of them for the image's checksum.
+//! One scenario a test, in steps: a start takes 1.5 million cycles, most of them for the image's checksum.
 
 #[path = "../../../../hdl/tests/common/mac.rs"]
 mod mac;
