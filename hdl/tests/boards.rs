@@ -125,6 +125,52 @@ fn refusals_are_one_line() {
     }
 }
 
+/// Where block RAM is scarce the small memories leave it, and nothing else changes.
+#[test]
+fn small_memories_leave_block_ram() {
+    let b = find("colorlight-5a-75b").expect("a board");
+    let p = b.params(None).expect("in range");
+    let text = |bits: u32| {
+        let b = Board {
+            lut_ram_bits: bits,
+            ..*b
+        };
+        top(&b, &p, &[]).expect("builds").core.verilog
+    };
+    let (none, some) = (text(0), text(4096));
+    let style = |line: &str| line.contains("ram_style");
+    let plain = |t: &str| {
+        t.lines()
+            .filter(|l| !style(l))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    assert_eq!(plain(&none), plain(&some));
+    let count = |t: &str, kind: &str| t.matches(&format!("ram_style = \"{kind}\"")).count();
+    let moved = count(&none, "block") - count(&some, "block");
+    assert!(moved > 3);
+    assert_eq!(
+        count(&some, "distributed") - count(&none, "distributed"),
+        moved
+    );
+    let after = |name: &str| {
+        some.split(&format!("module {name}("))
+            .nth(1)
+            .expect("there")
+            .to_string()
+    };
+    let first = |name: &str| {
+        after(name)
+            .lines()
+            .find(|l| style(l))
+            .expect("styled")
+            .to_string()
+    };
+    assert!(first("ram_block_8x256").contains("distributed"));
+    assert!(first("ram_block_64x2048").contains("block"));
+    assert!(first("ram_dual_port_72x1024").contains("block"));
+}
+
 #[test]
 fn a_clock_that_cannot_be_made_is_refused() {
     let odd = Board {

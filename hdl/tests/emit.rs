@@ -123,7 +123,7 @@ fn writes_a_board_with_its_constraints() {
     assert_eq!(info["constraints"], "colorlight-5a-75b.lpf");
     assert_eq!(info["fpga"]["device"], "25k");
     assert_eq!(info["clocks_mhz"]["rgmii1_rxc"], 125);
-    assert_eq!(info["parameters"]["fdb_entries"], 4096);
+    assert_eq!(info["parameters"]["cells"], 256);
     assert!(read("colorlight-5a-75b.lpf").contains("LOCATE COMP \"clk_in\" SITE \"P6\";"));
     std::fs::remove_dir_all(&dir).expect("removed");
 

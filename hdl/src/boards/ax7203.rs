@@ -85,5 +85,6 @@ pub const BOARD: Board = Board {
     ],
     sizes: None,
     host: Host::Place,
+    lut_ram_bits: 0,
     works: "synthesis; not run on the board yet",
 };

@@ -3,8 +3,9 @@
 //! - The 25 MHz come from port 1's PHY: its reset would stop the card's own clock, so the PHYs' one reset pin stays high for ever. The firmware resets them over MDIO.
 //! - Both PHYs share one management bus.
 //! - There is no serial port: LED and key of the header J19 stand in for it, at 3.3 V; so there is no LED. The key's line is said to be slow: 9,600 baud.
-//! - The FPGA is a -6 with 24,288 LUT4 and 56 block RAMs: the tables are smaller, there is no host, and the core runs at 50 MHz, with which the ports have 10 and 100 Mb/s.
-//!   `--core-mhz 125` asks for 1000. V8.2 has a -7 and the same pins.
+//! - The FPGA is a -6 with 24,288 LUT4 and 56 block RAMs, of which the FDB takes 32 (fewer entries would take as many): the buffer and the other tables are
+//!   smaller, small memories are LUT RAM, there is no host, and the core runs at 50 MHz, with which the ports have 10 and 100 Mb/s. `--core-mhz 125` asks for 1000. V8.2
+//!   has a -7 and the same pins.
 
 use super::*;
 
@@ -66,7 +67,7 @@ pub const BOARD: Board = Board {
     },
     leds: &[],
     sizes: Some(Sizes {
-        fdb_entries: 4096,
+        fdb_entries: 8192,
         cam: 16,
         cells: 256,
         lag_groups: 1,
@@ -74,5 +75,6 @@ pub const BOARD: Board = Board {
         core_mhz: 50,
     }),
     host: Host::None,
+    lut_ram_bits: 4_096,
     works: "switch and management in simulation; not run on the board yet",
 };

@@ -117,5 +117,6 @@ pub const BOARD: Board = Board {
     ],
     sizes: None,
     host: Host::Place,
+    lut_ram_bits: 0,
     works: "generic pins: for area and timing; no such board is known",
 };

@@ -204,6 +204,8 @@ pub struct Board {
     pub sizes: Option<Sizes>,
     /// The host's side.
     pub host: Host,
+    /// Memories of up to so many bits go to LUT RAM, where block RAM is scarce.
+    pub lut_ram_bits: u32,
     /// What has been tried, in one line.
     pub works: &'static str,
 }

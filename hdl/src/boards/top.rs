@@ -53,12 +53,39 @@ pub fn top(b: &Board, p: &Params, image: &[u8]) -> Result<Emitted, BoardError> {
     };
     let clocking = clocking.ok_or(cannot)?;
     let core = board_core(p, identity, b.host, image)?;
+    let mut core = rtl::design(&core);
+    core.verilog = to_lut_ram(&core.verilog, b.lut_ram_bits);
     Ok(Emitted {
         top: b.module(),
-        core: rtl::design(&core),
+        core,
         wrapper: wrapper(b, p.ports, buses, &clocking),
         params: p.clone(),
     })
+}
+
+/// Gives the style of LUT RAM to the block RAMs (`rtl::ram::block`) of up to `bits` bits: what they do stays the same.
+fn to_lut_ram(verilog: &str, bits: u32) -> String {
+    let mut small = false;
+    let mut out = String::with_capacity(verilog.len());
+    for line in verilog.lines() {
+        if let Some(rest) = line.strip_prefix("module ram_block_") {
+            let size = rest.strip_prefix("old_").unwrap_or(rest);
+            let mut numbers = size
+                .split(|c: char| !c.is_ascii_digit())
+                .map(|n| n.parse::<u32>().unwrap_or(u32::MAX));
+            let (width, depth) = (numbers.next(), numbers.next());
+            let size = width.zip(depth).and_then(|(w, d)| w.checked_mul(d));
+            small = size.is_some_and(|s| s <= bits);
+        } else if line.starts_with("endmodule") {
+            small = false;
+        }
+        match small {
+            true => out += &line.replace("ram_style = \"block\"", "ram_style = \"distributed\""),
+            false => out += line,
+        }
+        out.push('\n');
+    }
+    out
 }
 
 /// The text of the top module.

@@ -88,5 +88,6 @@ pub const BOARD: Board = Board {
     ],
     sizes: None,
     host: Host::Place,
+    lut_ram_bits: 0,
     works: "switch and management in simulation; not run on the board yet",
 };
