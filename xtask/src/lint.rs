@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::paths;
 use crate::proc::{capture, cargo, command, minutes, run as run_shown};
@@ -101,7 +101,15 @@ pub fn emit(args: &[&str], dir: &Path) -> Result<()> {
         .args(args)
         .arg("--out")
         .arg(dir);
-    capture(&mut emit, minutes(15)).map(drop)
+    match capture(&mut emit, minutes(15)) {
+        Ok(_) => Ok(()),
+        // What the generator refuses it says in one line.
+        Err(error) => {
+            let text = format!("{error:#}");
+            let said = text.lines().find_map(|l| l.strip_prefix("smartnic-hdl: "));
+            Err(said.map_or(error, |line| anyhow!("{line}")))
+        }
+    }
 }
 
 /// The Verilog files in a directory, in order of name.

@@ -3,10 +3,14 @@
 //! Every task first runs [`setup`], which does nothing, in milliseconds, when all tools are there.
 
 mod bench;
+mod bitstream;
+mod boards;
 mod debian;
 mod demo;
 mod docs;
 mod firmware;
+mod flash;
+mod fpga;
 mod lag_vectors;
 mod lint;
 mod paths;
@@ -34,6 +38,10 @@ enum Task {
     Test,
     /// Measure; a table for people, or one JSON object a line.
     Bench(bench::Args),
+    /// List the boards: ports, FPGA, what works.
+    Boards,
+    Bitstream(bitstream::Args),
+    Flash(flash::Args),
     /// Build the firmware's image for the board's processor, and show its size.
     Firmware,
     Lint(lint::Args),
@@ -50,6 +58,9 @@ fn main() {
         Task::Demo(args) => demo::run(&args),
         Task::Test => test::run(),
         Task::Bench(args) => bench::run(&args),
+        Task::Boards => boards::run(),
+        Task::Bitstream(args) => bitstream::run(&args),
+        Task::Flash(args) => flash::run(&args),
         Task::Firmware => firmware::run(),
         Task::Lint(args) => lint::run(&args),
         Task::Docs => docs::run(),

@@ -17,27 +17,38 @@ pub struct Path {
     steps: Vec<(f64, String, String)>,
 }
 
-/// The frequency that a clock reaches, MHz.
-pub fn fmax(report: &Value, clock: &str) -> Result<f64> {
+/// Every clock of the report: its net, the frequency that it reaches, and the one that it was to reach, MHz.
+pub fn clocks(report: &Value) -> Result<Vec<(String, f64, f64)>> {
     let clocks = report["fmax"]
         .as_object()
         .context("nextpnr's report has no frequencies")?;
-    let (_, entry) = clocks
+    let number = |entry: &Value, name: &str| {
+        entry[name]
+            .as_f64()
+            .context("nextpnr's report has a frequency that is no number")
+    };
+    clocks
         .iter()
-        .find(|(name, _)| is_clock(name, clock))
-        .with_context(|| {
-            format!(
-                "nextpnr's report does not time clock {clock}, only {:?}",
-                clocks.keys()
-            )
-        })?;
-    entry["achieved"]
-        .as_f64()
-        .context("nextpnr's report has a frequency that is no number")
+        .map(|(net, entry)| {
+            let (achieved, constraint) = (number(entry, "achieved")?, number(entry, "constraint")?);
+            Ok((net.clone(), achieved, constraint))
+        })
+        .collect()
+}
+
+/// The frequency that a clock reaches, MHz.
+pub fn fmax(report: &Value, clock: &str) -> Result<f64> {
+    let all = clocks(report)?;
+    let found = all.iter().find(|(net, _, _)| is_clock(net, clock));
+    let (_, achieved, _) = found.with_context(|| {
+        let nets: Vec<_> = all.iter().map(|(net, _, _)| net).collect();
+        format!("nextpnr's report does not time clock {clock}, only {nets:?}")
+    })?;
+    Ok(*achieved)
 }
 
 /// nextpnr times the buffered net of a port: `$glbnet$clock$TRELLIS_IO_IN`, or nearly so.
-fn is_clock(net: &str, port: &str) -> bool {
+pub fn is_clock(net: &str, port: &str) -> bool {
     let net = net.trim_start_matches("$glbnet$");
     net == port
         || net

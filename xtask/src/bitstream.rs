@@ -1,0 +1,186 @@
+//! `cargo xtask bitstream --board NAME`: from the generator to the file that a board is loaded with.
+//!
+//! Firmware, Verilog and constraints are made each time (seconds); synthesis, place and route, and packing are kept under
+//! `target/bitstream/BOARD` by the content of what goes in and the tools' versions. A board whose timing is not met gets no file.
+
+mod report;
+mod xilinx;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::fpga::place::{Device, Job};
+use crate::fpga::{described, netlist, synth, tools};
+use crate::lint::{emit, verilog_files};
+use crate::proc::{capture, minutes};
+use crate::setup::{self, hex};
+use crate::{boards, paths};
+
+/// A clock that no constraint names gets this, MHz: no board has so slow a one, so it is noticed.
+const UNCONSTRAINED_MHZ: u32 = 12;
+
+/// Build a board's bitstream: generate, synthesise, place, route, pack.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The board (see `cargo xtask boards`).
+    #[arg(long)]
+    board: String,
+    /// Ports to build, of those that the board has [default: all].
+    #[arg(long)]
+    ports: Option<u32>,
+    /// Seed of place and route.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Names each step when it begins, with the time since the start, so that a wait is a wait for something.
+pub(crate) struct Progress {
+    board: String,
+    start: Instant,
+}
+
+impl Progress {
+    fn step(&self, what: &str) {
+        let at = self.start.elapsed().as_secs_f64();
+        eprintln!("{} {at:6.1} s  {what}", self.board);
+    }
+}
+
+/// Where a board's finished bitstream lies.
+pub fn file(board: &str) -> PathBuf {
+    paths::target().join(format!("bitstream/{board}.bit"))
+}
+
+/// Builds, and shows what came out.
+pub fn run(args: &Args) -> Result<()> {
+    setup::run()?;
+    build(&args.board, args.ports, args.seed)
+}
+
+/// Builds a board's bitstream, and shows what came out.
+pub fn build(board: &str, ports: Option<u32>, seed: u64) -> Result<()> {
+    boards::find(board)?;
+    let progress = Progress {
+        board: board.into(),
+        start: Instant::now(),
+    };
+    let finished = file(board);
+    let base = paths::target().join("bitstream").join(board);
+    // What lies there is of another design, perhaps.
+    for old in [&finished, &finished.with_extension("svf")] {
+        if old.exists() {
+            fs::remove_file(old)?;
+        }
+    }
+
+    progress.step("firmware");
+    let image = smartnic_firmware_image::build()?;
+    progress.step("Verilog and constraints");
+    let source = base.join("source");
+    let firmware = image.path.to_string_lossy();
+    let mut options = vec!["--board", board, "--firmware", &firmware];
+    let count = ports.map(|ports| ports.to_string());
+    if let Some(count) = &count {
+        options.extend(["--ports", count]);
+    }
+    emit(&options, &source)?;
+    let info = described(&source)?.context("the generator wrote no description")?;
+    match info["fpga"]["family"].as_str() {
+        Some("ecp5") => ecp5(&progress, &info, &source, (&base, &finished), seed),
+        Some("xc7") => xilinx::build(&progress, &info, &source, (&base, &finished), seed),
+        other => bail!("board {board}: no tools for the FPGA family {other:?}"),
+    }
+}
+
+/// The way of a Lattice ECP5.
+fn ecp5(
+    progress: &Progress,
+    info: &Value,
+    source: &Path,
+    (base, finished): (&Path, &Path),
+    seed: u64,
+) -> Result<()> {
+    let yosys = tools::YOSYS.find()?;
+    let nextpnr = tools::NEXTPNR_ECP5.find()?;
+    let ecppack = tools::ECPPACK.find()?;
+    let device = Device::of(&info["fpga"])?;
+    let files = verilog_files(source)?;
+    let constraints = info["constraints"].as_str().context("no constraint file")?;
+    let text = fs::read(source.join(constraints))?;
+    let mut hash = Sha256::new();
+    hash.update(synth::digest(&yosys, &files)?);
+    hash.update(&nextpnr.version);
+    hash.update(format!("{device:?}"));
+    hash.update(&text);
+    let dir = base.join(hex(&hash.finalize()[..12]));
+    fs::create_dir_all(&dir)?;
+    fs::write(dir.join("board.lpf"), &text)?;
+
+    progress.step(&format!("synthesis ({})", yosys.version));
+    let netlist = synth::synthesise(&yosys, &files, &dir)?;
+    let counts = netlist::count(&netlist)?;
+    progress.step(&format!(
+        "place and route, seed {seed} ({})",
+        nextpnr.version
+    ));
+    let config = format!("board-{seed}.config");
+    let job = Job {
+        device: &device,
+        netlist: "core.json",
+        constraints: Some("board.lpf"),
+        mhz: UNCONSTRAINED_MHZ,
+        config: Some(&config),
+    };
+    let routed = job.route(&nextpnr, &dir, seed)?;
+    let clocks = report::clocks(&routed, &info["clocks_mhz"])?;
+    println!("{}", report::summary(info, &counts, &clocks));
+    println!(
+        "Verilog {} (of what is simulated, too)",
+        synth::source_digest(&files)?
+    );
+    report::met(&routed, &clocks)?;
+
+    progress.step("packing");
+    let (bit, svf) = (format!("board-{seed}.bit"), format!("board-{seed}.svf"));
+    if !dir.join(&bit).is_file() {
+        let mut pack = ecppack.command(&dir);
+        pack.args(["--compress", "--input", &config, "--bit", "part.bit"]);
+        pack.args(["--svf", &svf]);
+        capture(&mut pack, minutes(5))?;
+        fs::rename(dir.join("part.bit"), dir.join(&bit))?;
+    }
+    publish(&dir.join(&svf), &finished.with_extension("svf"))?;
+    publish(&dir.join(&bit), finished)?;
+    progress.step(&format!("done: {}", finished.display()));
+    Ok(())
+}
+
+/// Gives the finished file its place, whole or not at all.
+fn publish(made: &Path, finished: &Path) -> Result<()> {
+    let part = made.with_extension("published");
+    fs::copy(made, &part)?;
+    fs::rename(&part, finished)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_published_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (made, finished) = (dir.path().join("a"), dir.path().join("b.bit"));
+        assert!(publish(&made, &finished).is_err());
+        assert!(!finished.exists());
+        fs::write(&made, "bits").unwrap();
+        publish(&made, &finished).unwrap();
+        assert_eq!(fs::read(&finished).unwrap(), b"bits");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+}

