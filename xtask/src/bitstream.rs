@@ -122,7 +122,7 @@ fn ecp5(
     fs::write(dir.join("board.lpf"), &text)?;
 
     progress.step(&format!("synthesis ({})", yosys.version));
-    let netlist = synth::synthesise(&yosys, &files, &dir)?;
+    let netlist = synth::synthesise(&yosys, &files, info["top"].as_str(), &dir)?;
     let counts = netlist::count(&netlist)?;
     progress.step(&format!(
         "place and route, seed {seed} ({})",

@@ -134,7 +134,7 @@ mod tests {
         assert!(
             line("openocd", false)
                 .unwrap()
-                .contains("pld load 0 {x.bit}")
+                .contains("svf -quiet {x.svf}")
         );
         assert!(line("openocd", true).is_err());
     }

@@ -6,7 +6,8 @@
 //! are missing from rust-hdl's AST: they are opaque signal terms over names, and a term that cannot be written
 //! without brackets becomes a wire `_tN` of its own.
 
-use super::expr::{BinOp, E, Kind, Node, RedOp};
+use super::expr::{E, Kind, Node, RedOp};
+use super::operator::{ast_op, op_text};
 use super::process::{Stmt, collect_targets};
 use rust_hdl_core::ast::{
     VerilogBlock, VerilogBlockOrConditional, VerilogCase, VerilogConditional,
@@ -369,39 +370,5 @@ fn target_kinds(stmts: &[Stmt], out: &mut BTreeMap<String, (Kind, u32)>) {
                 target_kinds(d, out);
             }
         }
-    }
-}
-
-fn op_text(op: BinOp) -> &'static str {
-    match op {
-        BinOp::Add => "+",
-        BinOp::Sub => "-",
-        BinOp::Mul => "*",
-        BinOp::And => "&",
-        BinOp::Or => "|",
-        BinOp::Xor => "^",
-        BinOp::Eq => "==",
-        BinOp::Ne => "!=",
-        BinOp::Lt => "<",
-        BinOp::Le => "<=",
-        BinOp::Gt => ">",
-        BinOp::Ge => ">=",
-    }
-}
-
-fn ast_op(op: BinOp) -> VerilogOp {
-    match op {
-        BinOp::Add => VerilogOp::Add,
-        BinOp::Sub => VerilogOp::Sub,
-        BinOp::Mul => VerilogOp::Mul,
-        BinOp::And => VerilogOp::BitAnd,
-        BinOp::Or => VerilogOp::BitOr,
-        BinOp::Xor => VerilogOp::BitXor,
-        BinOp::Eq => VerilogOp::Eq,
-        BinOp::Ne => VerilogOp::Ne,
-        BinOp::Lt => VerilogOp::Lt,
-        BinOp::Le => VerilogOp::Le,
-        BinOp::Gt => VerilogOp::Gt,
-        BinOp::Ge => VerilogOp::Ge,
     }
 }

@@ -13,6 +13,7 @@ mod expr;
 mod inst;
 mod lower;
 mod module;
+mod operator;
 pub mod prim;
 mod process;
 pub mod ram;

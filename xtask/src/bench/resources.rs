@@ -42,13 +42,15 @@ pub fn run(args: &Args) -> Result<()> {
     let base = paths::target().join("bench/resources");
     let (case, verilog) = emitted(args, &base.join("verilog"))?;
     let files = verilog_files(&verilog)?;
+    let info = described(&verilog)?;
+    let top = info.as_ref().and_then(|info| info["top"].as_str());
     let (yosys, nextpnr) = (tools::YOSYS.find()?, tools::NEXTPNR_ECP5.find()?);
     let dir = base.join(synth::digest(&yosys, &files)?);
     fs::create_dir_all(&dir)?;
 
     let synthesised = timed(
         &format!("{} (a whole core: up to 20 minutes)", yosys.version),
-        || synth::synthesise(&yosys, &files, &dir),
+        || synth::synthesise(&yosys, &files, top, &dir),
     )?;
     let counts = netlist::count(&synthesised)?;
     let harnessed = netlist::harness(&synthesised)?;
@@ -60,7 +62,7 @@ pub fn run(args: &Args) -> Result<()> {
     report.param("yosys", yosys.version.clone());
     report.param("nextpnr", nextpnr.version.clone());
     report.param("verilog", synth::source_digest(&files)?);
-    if let Some(info) = described(&verilog)? {
+    if let Some(info) = &info {
         report.hardware(&info["parameters"]);
     }
     report.add(&case, "lut4", counts.lut4 as f64, "1");

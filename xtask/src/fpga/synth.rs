@@ -22,8 +22,10 @@ const NETLIST: &str = "core.json";
 ///
 /// Beyond plain `synth_ecp5 -abc9`: no wide multiplexers (they tie four LUTs to one place), small adders in LUTs, and no clock enable or
 /// synchronous reset pin for fewer than 4 or 8 flip-flops: a tile has few of these nets, and over a thousand different ones cannot be routed.
-fn script(sources: &str) -> String {
-    let synth = "synth_ecp5 -abc9 -nowidelut";
+/// The vendor's cells are known only once `synth_ecp5` has begun, so the top is its to find.
+fn script(sources: &str, top: Option<&str>) -> String {
+    let top = top.map(|top| format!(" -top {top}")).unwrap_or_default();
+    let synth = format!("synth_ecp5 -abc9 -nowidelut{top}");
     let cells = [
         "$_DFF_?_ 01",
         "$_DFF_?P?_ r",
@@ -35,7 +37,7 @@ fn script(sources: &str) -> String {
     .map(|cell| format!("-cell {cell}"))
     .join(" ");
     format!(
-        "read_verilog -sv {sources}\nhierarchy -check -auto-top\n\
+        "read_verilog -sv {sources}\n\
          {synth} -run begin:map_gates\n\
          techmap -D LIMIT=5 -map small_adders.v\nopt -fast\n\
          {synth} -run map_gates:map_ffs\n\
@@ -48,7 +50,7 @@ fn script(sources: &str) -> String {
 pub fn digest(yosys: &Program, files: &[PathBuf]) -> Result<String> {
     let mut hash = Sha256::new();
     hash.update(&yosys.version);
-    hash.update(script(""));
+    hash.update(script("", None));
     hash.update(SMALL_ADDERS);
     for file in files {
         hash.update(fs::read(file)?);
@@ -74,7 +76,12 @@ pub fn netlist_file(dir: &Path) -> PathBuf {
 ///
 /// The tools run inside `dir` on relative names: the WebAssembly builds see the working directory
 /// and below, and not every place of the machine.
-pub fn synthesise(yosys: &Program, files: &[PathBuf], dir: &Path) -> Result<Value> {
+pub fn synthesise(
+    yosys: &Program,
+    files: &[PathBuf],
+    top: Option<&str>,
+    dir: &Path,
+) -> Result<Value> {
     let output = netlist_file(dir);
     if !output.is_file() {
         let mut names = Vec::new();
@@ -84,7 +91,7 @@ pub fn synthesise(yosys: &Program, files: &[PathBuf], dir: &Path) -> Result<Valu
             names.push(name);
         }
         fs::write(dir.join("small_adders.v"), SMALL_ADDERS)?;
-        fs::write(dir.join("synth.ys"), script(&names.join(" ")))?;
+        fs::write(dir.join("synth.ys"), script(&names.join(" "), top))?;
         let mut run = yosys.command(dir);
         run.args(["-q", "-l", "yosys.log", "-s", "synth.ys"]);
         capture(&mut run, minutes(60))?;
