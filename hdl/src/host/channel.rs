@@ -38,7 +38,8 @@ pub fn channel() -> Module {
             .collect();
         let o = m.output_reg_nr(&format!("wr_{name}"), *width);
         let v = m.named(&format!("chosen_{name}"), pick(&owner, &from));
-        m.process(|p| p.if_(&takes, |p| p.set(&o, &v)));
+        // Whether there is a word comes late, and the words are wide: they are taken in any case, and mean something with `valid`.
+        m.process(|p| p.if_(&free, |p| p.set(&o, &v)));
         values.push(v);
     }
     m.output_of("wr_keep", lit(8, 0xff));
