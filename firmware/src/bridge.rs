@@ -6,7 +6,7 @@
 //! The keys are not secret from one who knows to the cycle when the board started: a host that takes over draws its own.
 
 use crate::bus::Bus;
-use smartnic_regs::values::{action, fdb_op, learn};
+use smartnic_regs::values::{action, fdb_flush, fdb_op, learn};
 use smartnic_regs::{board, fdb, global, port, reserved};
 
 /// Ticks of a third of 300 s: an entry lives 3 to 4 of them.
@@ -14,10 +14,6 @@ pub const AGE_PERIOD: u32 = 100_000;
 
 /// Looks at a command of the FDB: a flush sweeps all entries, a few cycles each.
 const LOOKS: u32 = 20_000;
-
-/// FLUSH: entries to a destination; dynamic ones.
-const BY_DEST: u32 = 1 << 0;
-const DYNAMIC: u32 = 1 << 2;
 
 /// Whether a host owns the tables.
 pub fn host_owns(bus: &mut impl Bus) -> bool {
@@ -54,7 +50,7 @@ pub fn link_lost(bus: &mut impl Bus, number: u32) {
         return;
     }
     bus.set(fdb::DATA, fdb::DATA::DEST.put(number));
-    bus.set(fdb::INDEX, BY_DEST | DYNAMIC);
+    bus.set(fdb::INDEX, fdb_flush::DEST | fdb_flush::DYNAMIC);
     command(bus, fdb_op::FLUSH);
 }
 

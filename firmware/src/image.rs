@@ -81,7 +81,7 @@ pub fn check(word: impl Fn(usize) -> u32, room: usize, map_major: u32) -> Result
         return Err(Fault::Length);
     }
     let stated = word(CRC_AT / 4);
-    if crc((0..bytes / 4).map(word_of(&word)), CRC_AT / 4) != stated {
+    if crc((0..bytes / 4).map(&word), CRC_AT / 4) != stated {
         return Err(Fault::Crc);
     }
     if word(4) != crate::VERSION_WORD {
@@ -91,8 +91,4 @@ pub fn check(word: impl Fn(usize) -> u32, room: usize, map_major: u32) -> Result
         return Err(Fault::Map);
     }
     Ok(stated)
-}
-
-fn word_of(word: &impl Fn(usize) -> u32) -> impl Fn(usize) -> u32 + '_ {
-    move |i| word(i)
 }

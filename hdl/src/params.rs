@@ -133,6 +133,7 @@ impl Params {
     pub fn gigabit(&self) -> bool {
         self.core_mhz == GIGABIT_MHZ
     }
+
     /// Sources and destinations: the ports and the host.
     pub fn sources(&self) -> u32 {
         self.ports + 1

@@ -145,10 +145,10 @@ impl Top<'_> {
             for pin in ["gmii_txd", "gmii_tx_en", "gmii_tx_er"] {
                 m.output_of(&format!("{pin}{i}"), mac.port(pin));
             }
-            for (pin, name) in [("gmii_rx_ce", "gmii_rx_ce"), ("tx_ce", "tx_ce")] {
+            for pin in ["gmii_rx_ce", "tx_ce"] {
                 // GMII at 1000 Mb/s: every cycle is a byte.
                 let always = || lit(1, 1);
-                let slower = || m.input(&format!("{name}{i}"), 1);
+                let slower = || m.input(&format!("{pin}{i}"), 1);
                 mac.drive(pin, self.p.board.then(slower).unwrap_or_else(always));
             }
             let config = self.port.port(&format!("mac{i}"));

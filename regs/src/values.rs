@@ -84,9 +84,20 @@ pub mod fdb_op {
     pub const DELETE: u32 = 3;
     /// Reads entry INDEX.
     pub const READ: u32 = 4;
-    /// Deletes entries. INDEX says what must match: bit 0 destination = DATA.DEST, bit 1 FID = KEY_HI.FID, bit 2
-    /// dynamic entries only (neither STATIC nor LOCAL nor EXTERN), bit 3 EXTERN only.
+    /// Deletes entries: INDEX says what must match, as bits of [`super::fdb_flush`].
     pub const FLUSH: u32 = 5;
+}
+
+/// What an entry must be for fdb_op::FLUSH to delete it: bits, of which each that is set must hold.
+pub mod fdb_flush {
+    /// Its destination is DATA.DEST.
+    pub const DEST: u32 = 1 << 0;
+    /// Its FID is KEY_HI.FID.
+    pub const FID: u32 = 1 << 1;
+    /// It is dynamic: neither STATIC nor LOCAL nor EXTERN.
+    pub const DYNAMIC: u32 = 1 << 2;
+    /// It is EXTERN.
+    pub const EXTERN: u32 = 1 << 3;
 }
 
 /// Linux's numbering of xmit_hash_policy (BOND_XMIT_POLICY_*).

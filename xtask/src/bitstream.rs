@@ -12,14 +12,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::fpga::place::{Device, Job};
-use crate::fpga::{described, netlist, synth, tools};
+use crate::fpga::synth::{NETLIST, Synthesis, source_digest};
+use crate::fpga::{described, netlist, tools};
 use crate::lint::{emit, verilog_files};
 use crate::proc::{capture, minutes};
-use crate::setup::{self, hex};
-use crate::{boards, paths};
+use crate::{boards, paths, setup};
 
 /// A clock that no constraint names gets this, MHz: no board has so slow a one, so it is noticed.
 const UNCONSTRAINED_MHZ: u32 = 12;
@@ -71,12 +70,6 @@ pub fn build(board: &str, ports: Option<u32>, seed: u64) -> Result<()> {
     };
     let finished = file(board);
     let base = paths::target().join("bitstream").join(board);
-    // What lies there is of another design, perhaps.
-    for old in [&finished, &finished.with_extension("svf")] {
-        if old.exists() {
-            fs::remove_file(old)?;
-        }
-    }
 
     progress.step("firmware");
     let image = smartnic_firmware_image::build()?;
@@ -90,6 +83,12 @@ pub fn build(board: &str, ports: Option<u32>, seed: u64) -> Result<()> {
     }
     emit(&options, &source)?;
     let info = described(&source)?.context("the generator wrote no description")?;
+    // From here the board has this design, and no file of another: what lies there is of one, perhaps.
+    for old in [&finished, &finished.with_extension("svf")] {
+        if old.exists() {
+            fs::remove_file(old)?;
+        }
+    }
     match info["fpga"]["family"].as_str() {
         Some("ecp5") => ecp5(&progress, &info, &source, (&base, &finished), seed),
         Some("xc7") => xilinx::build(&progress, &info, &source, (&base, &finished), seed),
@@ -111,19 +110,19 @@ fn ecp5(
     let device = Device::of(&info["fpga"])?;
     let files = verilog_files(source)?;
     let constraints = info["constraints"].as_str().context("no constraint file")?;
-    let text = fs::read(source.join(constraints))?;
-    let mut hash = Sha256::new();
-    hash.update(synth::digest(&yosys, &files)?);
-    hash.update(&nextpnr.version);
-    hash.update(format!("{device:?}"));
-    hash.update(&text);
-    let dir = base.join(hex(&hash.finalize()[..12]));
+    let text = fs::read_to_string(source.join(constraints))?;
+    let synthesis = Synthesis::ecp5(&yosys, &files, info["top"].as_str());
+    let dir = base.join(synthesis.digest(&[
+        &nextpnr.version,
+        &ecppack.version,
+        &device.options().join(" "),
+        &text,
+    ])?);
     fs::create_dir_all(&dir)?;
     fs::write(dir.join("board.lpf"), &text)?;
 
     progress.step(&format!("synthesis ({})", yosys.version));
-    let netlist = synth::synthesise(&yosys, &files, info["top"].as_str(), &dir)?;
-    let counts = netlist::count(&netlist)?;
+    let counts = netlist::count(&synthesis.run(&dir)?)?;
     progress.step(&format!(
         "place and route, seed {seed} ({})",
         nextpnr.version
@@ -131,7 +130,7 @@ fn ecp5(
     let config = format!("board-{seed}.config");
     let job = Job {
         device: &device,
-        netlist: "core.json",
+        netlist: NETLIST,
         constraints: Some("board.lpf"),
         mhz: UNCONSTRAINED_MHZ,
         config: Some(&config),
@@ -141,7 +140,7 @@ fn ecp5(
     println!("{}", report::summary(info, &counts, &clocks));
     println!(
         "Verilog {} (of what is simulated, too)",
-        synth::source_digest(&files)?
+        source_digest(&files)?
     );
     report::met(&routed, &clocks)?;
 

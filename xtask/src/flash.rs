@@ -43,17 +43,17 @@ pub fn run(args: &Args) -> Result<()> {
         .file
         .clone()
         .unwrap_or_else(|| bitstream::file(&args.board));
-    let found = LOADERS
-        .into_iter()
-        .find(|name| paths::which(name).is_some() && (is_ecp5 || *name == LOADERS[0]));
-    let line = load(found.unwrap_or(LOADERS[0]), args, &file)?;
+    // The others know no Xilinx.
+    let loaders = if is_ecp5 { &LOADERS[..] } else { &LOADERS[..1] };
+    let found = loaders.iter().find(|name| paths::which(name).is_some());
+    let mut line = load(found.unwrap_or(&loaders[0]), args, &file)?;
     if args.dry_run {
         println!("{}", shown(&line));
         if !file.is_file() {
             println!("(first: cargo xtask bitstream --board {})", args.board);
         }
         if found.is_none() {
-            println!("(first: install {})", LOADERS.join(" or "));
+            println!("(first: install {})", loaders.join(" or "));
         }
         return Ok(());
     }
@@ -67,10 +67,9 @@ pub fn run(args: &Args) -> Result<()> {
     if found.is_none() {
         bail!(
             "no program to load a board with: install {}",
-            LOADERS.join(" or ")
+            loaders.join(" or ")
         );
     }
-    let mut line = line;
     run_shown(&mut line, minutes(10)).map_err(|error| {
         error.context(format!(
             "board {} was not loaded: is it connected, powered, and yours to open (try --dry-run, --cable)?",

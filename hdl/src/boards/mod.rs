@@ -267,12 +267,12 @@ impl Board {
                 asked: ports,
             });
         }
-        let usual = Params::for_ports(ports);
+        let usual = Params {
+            board: true,
+            ..Params::for_ports(ports)
+        };
         let p = match self.sizes {
-            None => Params {
-                board: true,
-                ..usual
-            },
+            None => usual,
             Some(s) => Params {
                 fdb_entries: s.fdb_entries,
                 cam: s.cam,
@@ -280,7 +280,6 @@ impl Board {
                 lag_groups: s.lag_groups,
                 queues: s.queues,
                 core_mhz: s.core_mhz,
-                board: true,
                 ..usual
             },
         };

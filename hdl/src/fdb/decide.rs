@@ -8,6 +8,7 @@ use super::search::Found;
 use super::*;
 use crate::rtl::{E, all_of, any_of, cat, lit, mux};
 use smartnic_regs::ring::event;
+use smartnic_regs::values::fdb_flush;
 
 /// What others need to know of the decision; pulses in C5.
 pub(super) struct Decision {
@@ -122,12 +123,12 @@ fn doomed(c: &Core, ctl: &Control, word: &E) -> E {
     let data = word.slice(KEY_BITS, DATA_BITS);
     let (kind, stamp) = (data.slice(6, 4), data.slice(10, 2));
     let expired = ages(&kind) & stamp.eq(&c.epoch + 1);
-    let mask = |i: u32, ok: E| !ctl.flush_mask.bit(i) | ok;
+    let mask = |flag: u32, ok: E| !ctl.flush_mask.bit(flag.trailing_zeros()) | ok;
     let flushed = all_of(&[
-        mask(0, data.slice(0, 6).eq(&ctl.flush_dest)),
-        mask(1, word.slice(48, 12).eq(&ctl.flush_fid)),
-        mask(2, ages(&kind)),
-        mask(3, kind.bit(2)),
+        mask(fdb_flush::DEST, data.slice(0, 6).eq(&ctl.flush_dest)),
+        mask(fdb_flush::FID, word.slice(48, 12).eq(&ctl.flush_fid)),
+        mask(fdb_flush::DYNAMIC, ages(&kind)),
+        mask(fdb_flush::EXTERN, kind.bit(2)),
     ]);
     &c.sweep.active & mux(&c.sweep.ageing, expired, flushed)
 }

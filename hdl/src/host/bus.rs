@@ -1,6 +1,6 @@
 //! The registers of page `host`, and where the rings lie in host memory.
 //!
-//! An access to a ring's state waits for the ring's turn in [`super::rings`] (`op_*`): up to 10 cycles. The addresses of submission queue, completion queue
+//! An access to a ring's state waits for the ring's turn in [`super::rings`] (`op_*`): up to 11 cycles. The addresses of submission queue, completion queue
 //! and head lie in block RAM, both halves of an address in one word, and are cleared in the 32 cycles after reset; what is asked of them meanwhile
 //! waits. The engines get addresses from here, too (`at*`): asked for with an index, an address comes with the index's offset added, the ring's size
 //! as the modulus. One adder serves both; the bus comes first, then port 0 (completions), then port 1 (submissions).

@@ -41,14 +41,9 @@ impl RegFile {
         let strobe = m.reg("reg_strobe", 1, 0);
         m.assign(&strobe, &hit);
         // Only what is for this page: registers of all pages that hold the same would be merged by synthesis into one, far from all.
-        let hold = |name: &str, value: E| {
-            let r = m.reg_nr(name, value.width());
-            m.process(|p| p.if_(&hit, |p| p.set(&r, &value)));
-            r
-        };
-        let write = hold("reg_write_q", write_in);
-        let addr = hold("reg_addr_q", addr_in.slice(0, 12));
-        let wdata = hold("reg_wdata_q", wdata_in);
+        let write = m.delay_if(&hit, "reg_write_q", &write_in);
+        let addr = m.delay_if(&hit, "reg_addr_q", &addr_in.slice(0, 12));
+        let wdata = m.delay_if(&hit, "reg_wdata_q", &wdata_in);
         RegFile {
             m: m.clone(),
             page: *page,

@@ -40,7 +40,7 @@ pub struct Host {
 }
 
 pub const MSI: u64 = 0xfee0_0000;
-/// What a doorbell costs is not the card's: it is counted apart.
+
 impl Host {
     pub fn new(ports: u32) -> Host {
         let options = Options {

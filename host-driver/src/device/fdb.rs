@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use smartnic_regs::values::{fdb_op, kind};
+use smartnic_regs::values::{fdb_flush, fdb_op, kind};
 use smartnic_regs::{Reg, fdb};
 
 use super::mmio::Mmio;
@@ -269,15 +269,20 @@ impl<'a> Fdb<'a> {
     pub fn flush(&mut self, filter: FlushFilter) -> Result<(), DeviceError> {
         let mut mask = 0;
         if let Some(dest) = filter.dest {
-            mask |= 1;
+            mask |= fdb_flush::DEST;
             self.mmio.write(fdb::DATA, fdb::DATA::DEST.put(dest))?;
         }
         if let Some(fid) = filter.fid {
-            mask |= 2;
+            mask |= fdb_flush::FID;
             self.mmio
                 .write(fdb::KEY_HI, fdb::KEY_HI::FID.put(fid.into()))?;
         }
-        mask |= u32::from(filter.dynamic) << 2 | u32::from(filter.external) << 3;
+        if filter.dynamic {
+            mask |= fdb_flush::DYNAMIC;
+        }
+        if filter.external {
+            mask |= fdb_flush::EXTERN;
+        }
         self.mmio.write(fdb::INDEX, mask)?;
         self.command(fdb_op::FLUSH).map(|_| ())
     }

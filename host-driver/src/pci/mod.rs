@@ -5,8 +5,8 @@
 //! kernel's VFIO) and [`in_process`] (a card that is a Rust object in the same process, for tests). A fourth has no PCI behind it: [`serial`], a board's
 //! registers over its serial line.
 //!
-//! The crate `pci-driver` is not used: its traits are sealed, so that neither a vfio-user socket nor a card in the
-//! same process can stand behind them.
+//! The crate `pci-driver` stands beside them in [`pci_driver`], as far as it reaches: its traits are sealed, so that neither a
+//! vfio-user socket nor a card in the same process can stand behind them.
 //!
 //! Covered by `tests/driver/transport.rs`.
 

@@ -12,7 +12,7 @@ page! {
             DEST: 0+6, /// Kind bits: see `values::kind`.
             KIND: 8+4, /// Age: 0 oldest; a fresh entry has 3.
             AGE: 12+2 };
-        /// Entry for READ; for FLUSH a mask of what to compare. Table entries come first, then the CAM's.
+        /// Entry for READ; for FLUSH what to compare, see `values::fdb_flush`. Table entries come first, then the CAM's.
         INDEX @0x00c Rw;
         /// Starts a command; see `values::fdb_op`. Writes while BUSY are ignored.
         COMMAND @0x010 Wo { /// Operation.

@@ -2,7 +2,7 @@
 
 use super::{Rig, RigError};
 use smartnic_regs::fdb;
-use smartnic_regs::values::fdb_op;
+use smartnic_regs::values::{fdb_flush, fdb_op};
 
 /// An entry as the registers tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,12 +84,16 @@ impl Rig {
         let dest = fdb::DATA::DEST.put(what.dest.unwrap_or(0));
         self.write(&fdb::DATA, 0, dest)?;
         let mask = [
-            what.dest.is_some(),
-            what.fid.is_some(),
-            what.ageing,
-            what.external,
+            (what.dest.is_some(), fdb_flush::DEST),
+            (what.fid.is_some(), fdb_flush::FID),
+            (what.ageing, fdb_flush::DYNAMIC),
+            (what.external, fdb_flush::EXTERN),
         ];
-        let mask = (0..4).fold(0, |m, i| m | u32::from(mask[i]) << i);
+        let mask = mask
+            .iter()
+            .filter(|(asked, _)| *asked)
+            .map(|(_, flag)| flag)
+            .sum();
         self.write(&fdb::INDEX, 0, mask)?;
         self.fdb_command(fdb_op::FLUSH).map(drop)
     }

@@ -15,7 +15,8 @@ use smartnic_bench::Report;
 
 use super::Args;
 use crate::fpga::place::{Device, Job};
-use crate::fpga::{described, netlist, synth, timing, tools};
+use crate::fpga::synth::{Synthesis, source_digest};
+use crate::fpga::{described, netlist, timing, tools};
 use crate::lint::{emit, verilog_files};
 use crate::paths;
 
@@ -45,12 +46,15 @@ pub fn run(args: &Args) -> Result<()> {
     let info = described(&verilog)?;
     let top = info.as_ref().and_then(|info| info["top"].as_str());
     let (yosys, nextpnr) = (tools::YOSYS.find()?, tools::NEXTPNR_ECP5.find()?);
-    let dir = base.join(synth::digest(&yosys, &files)?);
+    let device = device();
+    let synthesis = Synthesis::ecp5(&yosys, &files, top);
+    let place = [nextpnr.version.as_str(), &device.options().join(" ")];
+    let dir = base.join(synthesis.digest(&place)?);
     fs::create_dir_all(&dir)?;
 
     let synthesised = timed(
         &format!("{} (a whole core: up to 20 minutes)", yosys.version),
-        || synth::synthesise(&yosys, &files, top, &dir),
+        || synthesis.run(&dir),
     )?;
     let counts = netlist::count(&synthesised)?;
     let harnessed = netlist::harness(&synthesised)?;
@@ -61,14 +65,13 @@ pub fn run(args: &Args) -> Result<()> {
     report.param("clock", harnessed.clock.clone());
     report.param("yosys", yosys.version.clone());
     report.param("nextpnr", nextpnr.version.clone());
-    report.param("verilog", synth::source_digest(&files)?);
+    report.param("verilog", source_digest(&files)?);
     if let Some(info) = &info {
         report.hardware(&info["parameters"]);
     }
     report.add(&case, "lut4", counts.lut4 as f64, "1");
     report.add(&case, "ff", counts.ff as f64, "1");
     report.add(&case, "bram", counts.bram as f64, "1");
-    let device = device();
     let job = Job {
         device: &device,
         netlist: HARNESS,

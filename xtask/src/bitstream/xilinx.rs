@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::{Progress, publish, report};
-use crate::fpga::{PART, read_json, synth, tools};
+use crate::fpga::synth::{NETLIST, Synthesis};
+use crate::fpga::{PART, netlist, read_json, tools};
 use crate::lint::verilog_files;
 use crate::paths;
 use crate::proc::{capture, command, minutes};
-use crate::setup::hex;
 
 /// Where nextpnr-xilinx and the X-Ray database are looked for.
 const DATABASE: &str = "PRJXRAY_DB_DIR";
@@ -30,38 +29,20 @@ pub fn build(
     let yosys = tools::YOSYS.find()?;
     let files = verilog_files(source)?;
     let constraints = info["constraints"].as_str().context("no constraint file")?;
-    let text = fs::read(source.join(constraints))?;
+    let text = fs::read_to_string(source.join(constraints))?;
     let top = info["top"].as_str().context("no top")?;
-    let mut hash = Sha256::new();
-    hash.update(synth::source_digest(&files)?);
-    hash.update(script("", top));
-    hash.update(&yosys.version);
-    hash.update(&text);
-    let dir = base.join(hex(&hash.finalize()[..12]));
+    let synthesis = Synthesis::xc7(&yosys, &files, top);
+    let dir = base.join(synthesis.digest(&[&text])?);
     fs::create_dir_all(&dir)?;
     fs::write(dir.join("board.xdc"), &text)?;
 
     progress.step(&format!("synthesis ({})", yosys.version));
-    if !dir.join("core.json").is_file() {
-        let mut names = Vec::new();
-        for (number, file) in files.iter().enumerate() {
-            let name = format!("source-{number}.v");
-            fs::copy(file, dir.join(&name))?;
-            names.push(name);
-        }
-        fs::write(dir.join("synth.ys"), script(&names.join(" "), top))?;
-        let mut run = yosys.command(&dir);
-        run.args(["-q", "-l", "yosys.log", "-s", "synth.ys"]);
-        capture(&mut run, minutes(60))?;
-        fs::rename(dir.join(PART), dir.join("core.json"))?;
-    }
-    println!(
-        "{}",
-        area(info, &cells(&read_json(&dir.join("core.json"))?)?)
-    );
+    println!("{}", area(info, &netlist::kinds(&synthesis.run(&dir)?)?));
 
     let part = info["part"].as_str().context("no part")?;
-    let place = Place::find(part)?;
+    let place = Place::find(part, paths::which, |name| {
+        std::env::var_os(name).map(PathBuf::from)
+    })?;
     progress.step(&format!("place and route, seed {seed} (nextpnr-xilinx)"));
     let mut run = command(&place.nextpnr);
     run.current_dir(&dir).arg("--chipdb").arg(&place.chipdb);
@@ -69,7 +50,7 @@ pub fn build(
         "--xdc",
         "board.xdc",
         "--json",
-        "core.json",
+        NETLIST,
         "--fasm",
         "part.fasm",
     ]);
@@ -112,34 +93,6 @@ pub fn build(
     Ok(())
 }
 
-/// What Yosys does.
-fn script(sources: &str, top: &str) -> String {
-    format!(
-        "read_verilog -sv {sources}\nsynth_xilinx -flatten -abc9 -family xc7 -top {top}\nwrite_json {PART}\n"
-    )
-}
-
-/// How many cells of each kind the top module has.
-fn cells(netlist: &Value) -> Result<BTreeMap<String, u64>> {
-    let modules = netlist["modules"].as_object().context("no modules")?;
-    let top = modules
-        .values()
-        .find(|module| module["attributes"].get("top").is_some())
-        .context("no top module")?;
-    let mut counts = BTreeMap::new();
-    for cell in top["cells"].as_object().context("no cells")?.values() {
-        let kind = cell["type"].as_str().unwrap_or("?");
-        *counts.entry(kind.to_owned()).or_insert(0) += 1;
-    }
-    if let Some(kind) = counts
-        .keys()
-        .find(|k| k.starts_with('$') && *k != "$scopeinfo")
-    {
-        bail!("synthesis left a cell of type {kind} unmapped");
-    }
-    Ok(counts)
-}
-
 /// The area report. A LUT RAM of 32 or 64 words takes as many LUTs as its primitive has ports.
 fn area(info: &Value, cells: &BTreeMap<String, u64>) -> String {
     let sum = |weight: &dyn Fn(&str) -> u64| -> u64 {
@@ -176,11 +129,15 @@ struct Place {
 }
 
 impl Place {
-    /// Finds them, or says all that is missing.
-    fn find(part: &str) -> Result<Self> {
+    /// Finds them, or says all that is missing. `which` finds a program, `variable` is the path that one of the environment holds.
+    fn find(
+        part: &str,
+        which: impl Fn(&str) -> Option<PathBuf>,
+        variable: impl Fn(&str) -> Option<PathBuf>,
+    ) -> Result<Self> {
         let mut missing = Vec::new();
         let mut program = |name: &str| {
-            paths::which(name).unwrap_or_else(|| {
+            which(name).unwrap_or_else(|| {
                 missing.push(format!("the program {name}"));
                 PathBuf::new()
             })
@@ -188,18 +145,18 @@ impl Place {
         let nextpnr = program("nextpnr-xilinx");
         let fasm2frames = program("fasm2frames");
         let frames2bit = program("xc7frames2bit");
-        let mut folder = |variable: &str, what: &str| {
-            let dir = std::env::var_os(variable).map(PathBuf::from);
-            dir.filter(|dir| dir.exists()).unwrap_or_else(|| {
-                missing.push(format!("{what} (variable {variable})"));
+        let mut data = |name: &str, what: &str| {
+            let path = variable(name).filter(|path| path.exists());
+            path.unwrap_or_else(|| {
+                missing.push(format!("{what} (variable {name})"));
                 PathBuf::new()
             })
         };
-        let chipdb = folder(
+        let chipdb = data(
             CHIPDB,
             &format!("nextpnr-xilinx' database of the {part}, a file"),
         );
-        let database = folder(DATABASE, "Project X-Ray's database, a folder");
+        let database = data(DATABASE, "Project X-Ray's database, a folder");
         if !missing.is_empty() {
             bail!(
                 "synthesis is done, and here the installed tools end; missing for place, route and packing: {}",
@@ -228,23 +185,36 @@ mod tests {
             "a": cell("LUT4"), "b": cell("LUT6"), "c": cell("RAM32M"), "d": cell("FDRE"), "e": cell("RAMB36E1"), "f": cell("CARRY4"),
         } } } });
         let info = json!({ "title": "T", "part": "P", "parameters": { "ports": 2 } });
-        let text = area(&info, &cells(&netlist).unwrap());
+        let text = area(&info, &netlist::kinds(&netlist).unwrap());
         assert!(
             text.contains("LUT 2 and 4 as memory   CARRY4 1   FF 1   RAMB18 0   RAMB36 1"),
             "{text}"
         );
         let left = json!({ "modules": { "top": { "attributes": { "top": "1" }, "cells": { "a": cell("$add") } } } });
-        assert!(cells(&left).is_err());
+        assert!(netlist::kinds(&left).is_err());
     }
 
     #[test]
     fn what_is_missing_is_said_at_once() {
-        if let Err(error) = Place::find("xc7a200tfbg484-2") {
-            let text = error.to_string();
-            assert!(
-                text.contains("missing for place, route and packing: "),
-                "{text}"
-            );
+        let here = tempfile::tempdir().unwrap();
+        let program = |name: &str| Some(here.path().join(name));
+        let data = |_: &str| Some(here.path().to_owned());
+        let place = Place::find("xc7a200t", program, data).unwrap();
+        assert_eq!(place.frames2bit, here.path().join("xc7frames2bit"));
+        assert_eq!(place.database, here.path());
+
+        let some = |name: &str| program(name).filter(|_| name != "fasm2frames");
+        let gone = |name: &str| (name == CHIPDB).then(|| here.path().join("gone"));
+        let error = Place::find("xc7a200t", some, gone)
+            .err()
+            .unwrap()
+            .to_string();
+        let (_, list) = error
+            .split_once("missing for place, route and packing: ")
+            .unwrap();
+        assert!(!list.contains("frames2bit"), "{error}");
+        for part in ["the program fasm2frames", CHIPDB, DATABASE] {
+            assert!(list.contains(part), "{part}: {error}");
         }
     }
 }

@@ -47,23 +47,31 @@ fn cells(module: &Map<String, Value>) -> impl Iterator<Item = (&str, &Value)> {
         .map(|(_, cell)| (cell["type"].as_str().unwrap_or_default(), cell))
 }
 
-/// Counts LUTs, flip-flops and block RAMs; a cell that was not mapped is an error.
-pub fn count(netlist: &Value) -> Result<Counts> {
+/// How many cells of each type the top module has; one that was not mapped is an error.
+pub fn kinds(netlist: &Value) -> Result<BTreeMap<String, u64>> {
     let (_, module) = top(netlist)?;
-    let mut counts = Counts::default();
+    let mut kinds = BTreeMap::new();
     for (kind, _) in cells(module) {
-        match kind {
-            "LUT4" => counts.lut4 += 1,
-            "CCU2C" => counts.lut4 += 2,
-            "TRELLIS_DPR16X4" => counts.lut4 += 6,
-            "TRELLIS_FF" => counts.ff += 1,
-            "DP16KD" | "PDPW16KD" => counts.bram += 1,
-            // Multiplexers inside a slice, tie-offs and notes: no LUT of their own.
-            "PFUMX" | "L6MUX21" | "GSR" | "SGSR" | "MULT18X18D" | "$scopeinfo" => {}
-            other if other.starts_with('$') => {
-                bail!("synthesis left a cell of type {other} unmapped")
-            }
-            // Primitives of the board (PLL, DDR cells) use none of what is counted.
+        // A note on where a cell came from is none.
+        if kind.starts_with('$') && kind != "$scopeinfo" {
+            bail!("synthesis left a cell of type {kind} unmapped");
+        }
+        *kinds.entry(kind.to_owned()).or_insert(0) += 1;
+    }
+    Ok(kinds)
+}
+
+/// Counts an ECP5's LUTs, flip-flops and block RAMs; a cell that was not mapped is an error.
+pub fn count(netlist: &Value) -> Result<Counts> {
+    let mut counts = Counts::default();
+    for (kind, n) in kinds(netlist)? {
+        match kind.as_str() {
+            "LUT4" => counts.lut4 += n,
+            "CCU2C" => counts.lut4 += 2 * n,
+            "TRELLIS_DPR16X4" => counts.lut4 += 6 * n,
+            "TRELLIS_FF" => counts.ff += n,
+            "DP16KD" | "PDPW16KD" => counts.bram += n,
+            // Multiplexers inside a slice, tie-offs, multipliers, the board's primitives (PLL, DDR cells): none of these.
             _ => {}
         }
     }

@@ -29,13 +29,14 @@ impl Device {
             value.with_context(|| format!("the board's description has no fpga.{name}"))
         };
         Ok(Self {
-            device: text("device")?.trim_start_matches('-').to_owned(),
+            device: text("device")?,
             package: text("package")?,
             speed: fpga["speed"].as_u64().context("no fpga.speed")?,
         })
     }
 
-    fn options(&self) -> [String; 5] {
+    /// The options of nextpnr that choose it.
+    pub fn options(&self) -> [String; 5] {
         [
             format!("--{}", self.device),
             "--package".into(),
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn a_device_is_read_from_the_description() {
         let fpga =
-            json!({ "family": "ecp5", "device": "--um5g-45k", "package": "CABGA381", "speed": 8 });
+            json!({ "family": "ecp5", "device": "um5g-45k", "package": "CABGA381", "speed": 8 });
         let device = Device::of(&fpga).unwrap();
         assert_eq!(
             device.options().join(" "),

