@@ -3,7 +3,7 @@
 use smartnic_regs::ring::completion;
 use thiserror::Error;
 
-use super::mac::MacAddr;
+use super::MacAddr;
 use crate::pci::PciError;
 
 /// Errors of the device layer.

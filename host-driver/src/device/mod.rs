@@ -10,7 +10,6 @@ pub mod fdb;
 pub mod fill;
 pub mod host;
 pub mod lag;
-pub mod mac;
 pub mod mmio;
 pub mod port;
 pub mod ring;
@@ -19,8 +18,8 @@ pub mod steering;
 
 pub use caps::Caps;
 pub use error::{DeviceError, RingFault};
-pub use mac::MacAddr;
 pub use mmio::Mmio;
+pub use smartnic_slowpath::MacAddr;
 pub use steering::Steering;
 
 use smartnic_regs::{board, global, reserved};

@@ -1,0 +1,1 @@
+//! Formats on the wire: one file a protocol, with a parser that believes nothing, and a writer.
