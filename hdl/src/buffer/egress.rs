@@ -4,7 +4,7 @@
 //! (LUT RAM: what `load` wrote, and its progress) gives the cell and beat to read; two cycles later the beat is in the FIFO. A
 //! reader holds two frames, so that the next one is there when one ends. At
 //! the first beat of a cell the link to the next one is fetched; it arrives before the cell ends, since a cell that has a
-//! successor is full. A frame to be flushed takes one grant and reads nothing.
+//! successor is full, and has four beats at least: as many cycles as the link takes. A frame to be flushed takes one grant and reads nothing.
 //!
 //! Latency: `load` to `out_valid` 5 cycles. Rate: one beat a cycle in all; with n readers active each gets one beat in n cycles, a single
 //! one gets one a cycle. A reader that was granted again in the cycle of its only frame's last beat wastes that grant; this
@@ -29,7 +29,9 @@ pub(crate) fn egress(params: &Params) -> Module {
     let load_frame = m.input("load_frame", c + 16);
     let length = m.input("load_length", 14);
     let load_tail = length.slice(0, lb);
-    let load_last = (&length - 1).slice(lb, nb);
+    // Number of the last beat, less one: what a beat's number is compared with to know that the next one is the last.
+    let before_last = (&length - 1 - bytes as u64).slice(lb, nb);
+    let single = length.le(bytes as u64);
     let pause = m.input("pause", 1);
 
     // Stage A: choose.
@@ -64,7 +66,7 @@ pub(crate) fn egress(params: &Params) -> Module {
     let of = |flags: &E| (flags & &hot).any();
     let into = m.named("into", (&load_hot & &put).any());
     let second = m.named("second", of(&turn));
-    let loaded = cat(&[load_tail, load_last, load_frame]);
+    let loaded = cat(&[single, load_tail, before_last, load_frame]);
     let slots_ram = m.inst("slots", &ram::lut(loaded.width(), 2 << sb));
     slots_ram
         .drive("we", &load)
@@ -72,9 +74,10 @@ pub(crate) fn egress(params: &Params) -> Module {
         .drive("wdata", &loaded)
         .drive("raddr", cat(&[second, dest.clone()]));
     let word = m.named("word", slots_ram.port("rdata"));
-    let (frame, last_beat) = (word.slice(0, c + 16), word.slice(c + 16, nb));
-    let tail = word.slice(c + 16 + nb, lb);
-    let progress = m.inst("progress", &ram::lut(c + nb, s as u64));
+    let (frame, before_last) = (word.slice(0, c + 16), word.slice(c + 16, nb));
+    let (tail, single) = (word.slice(c + 16 + nb, lb), word.bit(c + 16 + nb + lb));
+    // Cell, number of the next beat, whether it is the last.
+    let progress = m.inst("progress", &ram::lut(1 + c + nb, s as u64));
     let at = m.named("at", progress.port("rdata"));
     let go = m.named("go", of(&active));
     let first = m.named("first", of(&fresh));
@@ -84,15 +87,15 @@ pub(crate) fn egress(params: &Params) -> Module {
     let next = m.inst("next_cells", &ram::lut(c, s as u64));
     let later = mux(&cell_start, next.port("rdata"), at.slice(nb, c));
     let cell = m.named("read_cell", mux(&first, frame.slice(0, c), later));
-    // Not `n.eq(..)`: two memories are compared here, and `first` comes as late as they do.
-    let same = m.named("same", at.slice(0, nb).eq(&last_beat));
-    let last = m.named("last", mux(&first, last_beat.is_zero(), same));
+    // Found a beat ahead: a comparison of two memories, and all that hangs on the end of a frame, are too much for one cycle.
+    let last = m.named("last", mux(&first, single, at.bit(nb + c)));
+    let next_last = m.named("next_last", n.eq(&before_last));
     let read = m.named("read", &go & !&flush);
     let end = m.named("ending", &go & (&last | &flush));
     progress
         .drive("we", &go)
         .drive("waddr", &dest)
-        .drive("wdata", cat(&[cell.clone(), &n + 1]))
+        .drive("wdata", cat(&[next_last, cell.clone(), &n + 1]))
         .drive("raddr", &dest);
     m.output_of("read_addr", cat(&[cell.clone(), n.slice(0, lk)]));
     let ends = m.named("ends", &hot & end.repl(s));
@@ -117,14 +120,20 @@ pub(crate) fn egress(params: &Params) -> Module {
 
     // Links.
     let link = m.named("link", &read & &cell_start);
-    m.output_of("link_request", &link);
-    m.output_of("link_addr", &cell);
-    let (link1, link2) = (m.reg("link1", 1, 0), m.reg("link2", 1, 0));
+    let stage = |name: &str, from: &E| {
+        let flag = m.reg(name, 1, 0);
+        m.assign(&flag, from);
+        flag
+    };
+    let link1 = m.output_reg("link_request", 1, 0);
     m.assign(&link1, &link);
-    m.assign(&link2, &link1);
-    let dest2 = m.delay("dest2", &m.delay("dest1", &dest));
-    next.drive("we", &link2)
-        .drive("waddr", &dest2)
+    let addr = m.output_reg_nr("link_addr", c);
+    m.assign(&addr, &cell);
+    let link2 = stage("link2", &link1);
+    let link3 = stage("link3", &link2);
+    let dest3 = (1..4).fold(dest.clone(), |d, n| m.delay(&format!("dest{n}"), &d));
+    next.drive("we", &link3)
+        .drive("waddr", &dest3)
         .drive("wdata", m.input("link_word", c))
         .drive("raddr", &dest);
 
@@ -169,6 +178,6 @@ pub(crate) fn egress(params: &Params) -> Module {
     }
     m.output_of("host_clear", &host_clear);
     let flow = any_of(1, &moves) | request.any() | hot.any() | hot1.any() | hot2.any();
-    m.output_of("idle", !(flow | load | link1 | link2 | spent));
+    m.output_of("idle", !(flow | load | link1 | link2 | link3 | spent));
     m
 }

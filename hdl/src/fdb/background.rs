@@ -1,7 +1,7 @@
 //! What the engine does in idle time: which entry of the CAM to place next, and the sweeps.
 
 use super::control::{Answers, Control};
-use super::core::Core;
+use super::core::{C2, C5, Core};
 use super::decide::Decision;
 use super::op;
 use crate::rtl::{E, lit, mux};
@@ -55,11 +55,17 @@ pub(super) fn relocation(
 pub(super) fn sweeping(c: &Core, ctl: &Control, a: &Answers) -> E {
     let (m, w) = (&c.m, &c.sweep);
     let due = m.reg("age_waits", 1, 0);
-    let step = m.named("sweep_step", c.at(super::core::C5) & c.w.op.eq(op::SWEEP));
-    let end = m.named("sweep_end", &step & &w.last);
+    let sweeps = m.named("sweeps", c.w.op.eq(op::SWEEP));
+    // The slot is 0 between sweeps; it steps early, so that its number is there long before the next C0.
+    let step = m.named("sweep_step", c.at(C2) & &sweeps);
+    let final_slot = m.reg("sweep_final", 1, 0);
+    let end = m.named("sweep_end", c.at(C5) & &sweeps & &final_slot);
     m.process(|p| {
         p.set(&a.flush_done, false);
-        p.if_(&step, |p| p.set(&w.slot, &w.slot + 1));
+        p.if_(&step, |p| {
+            p.set(&final_slot, &w.last);
+            p.set(&w.slot, mux(&w.last, lit(w.slot.width(), 0), &w.slot + 1));
+        });
         p.if_(&end, |p| {
             p.set(&w.active, false);
             p.if_(&w.ageing, |p| p.set(&c.epoch, &c.epoch + 1));
@@ -69,7 +75,6 @@ pub(super) fn sweeping(c: &Core, ctl: &Control, a: &Answers) -> E {
         p.if_(&free & (&ctl.flush | &due), |p| {
             p.set(&w.active, true);
             p.set(&w.ageing, !&ctl.flush);
-            p.set(&w.slot, 0);
             p.if_(!&ctl.flush, |p| p.set(&due, false));
         });
         p.if_(&ctl.age_due, |p| p.set(&due, true));

@@ -157,16 +157,7 @@ pub(super) fn control(
     rf.ro(&map::RESULT_KEY_LO, &rkey.slice(0, 32));
     rf.ro(&map::RESULT_KEY_HI, &rkey.slice(32, 28));
 
-    let elapsed = m.reg("age_elapsed", 32, 0);
-    let due = m.reg("age_due", 1, 0);
-    let next = m.named("age_next", &elapsed + 1);
-    let over = m.named("age_over", next.ge(&period));
-    m.process(|p| {
-        p.if_(tick, |p| p.set(&elapsed, &next));
-        let none = period.is_zero();
-        p.if_(&none | (tick & &over), |p| p.set(&elapsed, 0));
-        p.set(&due, tick & &over & !&none);
-    });
+    let due = age_timer(m, tick, &period);
 
     let up_down = |name: &str, width: u32, up: &E, down: &E| {
         let r = m.reg(name, width, 0);
@@ -227,4 +218,30 @@ pub(super) fn control(
         event_move: control.bit(map::CONTROL::EVENT_MOVE.lsb),
         event_age: control.bit(map::CONTROL::EVENT_AGE.lsb),
     }
+}
+
+/// A pulse each `period` ticks (the cycle after), none for 0; a shorter period that is set meanwhile counts at once. Whether the next tick is
+/// the last is found a cycle ahead: comparing behind the counter and clearing it was the longest path of the core.
+fn age_timer(m: &Module, tick: &E, period: &E) -> E {
+    // The number of the tick that comes next.
+    let next = m.reg("age_next", 32, 1);
+    let over = m.reg("age_over", 1, 0);
+    let due = m.reg("age_due", 1, 0);
+    let none = m.named("age_none", period.is_zero());
+    let less = m.delay("age_less", &(period - 1));
+    let ends = m.named("age_ends", tick & &over & !&none);
+    // Whether `next` will be at least `period`, as the carry of `next - (period - 1) - 1 + tick` (the lowest bits make the carry in).
+    let sum =
+        cat(&[lit(1, 0), next.clone(), tick.clone()]) + cat(&[lit(1, 0), !&less, tick.clone()]);
+    let reached = m.named("age_reached", sum.bit(33));
+    m.process(|p| {
+        p.if_(tick, |p| p.set(&next, &next + 1));
+        p.set(&over, reached);
+        p.if_(&none | &ends, |p| {
+            p.set(&next, 1);
+            p.set(&over, less.is_zero());
+        });
+        p.set(&due, &ends);
+    });
+    due
 }

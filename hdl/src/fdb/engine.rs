@@ -148,10 +148,12 @@ pub(super) fn build(m: &Module, s: &Size) {
         "prefer_place",
         &can_place & !(&c.sweep.active & &place_last),
     );
-    // Whose slot is read in C0: chosen a cycle before, for the read of the CAM comes right behind. An operation whose slot it is not waits
-    // for a cycle; in the cycles after C0 the choice becomes what the next C0 wants, so this is rare.
+    // Whose slot is read in C0, and its number: chosen a cycle before, for the read of the CAM comes right behind. An operation whose slot
+    // it is not waits for a cycle; in the cycles after C0 the choice becomes what the next C0 wants, so this is rare. No number changes
+    // between its choice and C0: the sweep's steps in C2, and `points_now` is clear in the first cycle of a new pointer.
     let reads_slot = m.named("prep_reads", prep.op.gt(op::LOOKUP));
-    let number_host = m.delay("number_host", &(&prep_first & &reads_slot));
+    let host_next = m.named("host_next", &prep_first & &reads_slot);
+    let number_host = m.delay("number_host", &host_next);
     let number_place = m.delay("number_place", &prefer_place);
     m.assign(
         &take_prep,
@@ -164,9 +166,10 @@ pub(super) fn build(m: &Module, s: &Size) {
     let take = m.named("take", &take_prep | &take_back);
 
     let host_slot = ctl.index.trunc(s.slot);
-    let slot = m.named("c0_slot", mux(&number_host, &host_slot, &c.sweep.slot));
-    let in_c0 = mux(&number_place & !&number_host, &pointer, slot.trunc(cb));
-    let c0_number = m.named("c0_number", in_c0);
+    let slot_next = m.named("slot_next", mux(&host_next, &host_slot, &c.sweep.slot));
+    let slot = m.delay("c0_slot", &slot_next);
+    let place_next = &prefer_place & !&host_next;
+    let c0_number = m.delay("c0_number", &mux(place_next, &pointer, slot_next.trunc(cb)));
     let key_op = m.reg_nr("w_key_op", 1);
     let (found, kept) = search(&c, &store, &b_words, (&key_op, &c0_number, &displaced));
     let searching = m.named("prep_searches", &take_prep & prep.op.le(op::LOOKUP));

@@ -34,7 +34,7 @@ pub(super) fn fifo(
     let fill = m.named(&format!("{name}_fill"), &wp - &rp);
     let full = m.named(&format!("{name}_full"), fill.bit(a));
     let put = m.named(&format!("{name}_put"), push & !&full);
-    let some = m.named(&format!("{name}_some"), fill.any());
+    let some = m.named(&format!("{name}_some"), wp.ne(&rp));
     let load = m.named(&format!("{name}_load"), &some & (!valid | pop));
     let mem = m.inst(&format!("{name}_mem"), &ram::lut(word.width(), depth));
     mem.drive("we", &put)

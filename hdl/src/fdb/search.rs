@@ -36,7 +36,7 @@ pub(super) fn search(
 ) -> (Found, E) {
     let (m, s) = (&c.m, &c.s);
     let dest = c.w.data.slice(0, 6);
-    let comparing = m.named("comparing", c.at(C3));
+    let comparing = m.delay("comparing", &c.at(C3 - 1));
     // Tables: key in C3.
     let each = |name: &str, f: &dyn Fn(&E) -> E| -> Vec<E> {
         words

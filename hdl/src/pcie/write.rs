@@ -245,7 +245,9 @@ pub fn dma_write() -> Module {
         .drive("raddr", read_at.slice(0, 7));
     let q1 = r.port("rdata");
     let made = m.reg("made", MARK_BITS, 0);
+    // A cycle late: `p_ready` comes from far.
     let sent_count = m.output_reg("sent_count", MARK_BITS, 0);
+    let sent = m.reg("sent_one", 1, 0);
     // Not while a vector is looked up: if it is masked no packet comes of it, and who waited for one would wait for ever.
     let building = m.named("building", state.ge(calc) | &emit);
     m.process(|p| {
@@ -259,8 +261,9 @@ pub fn dma_write() -> Module {
         });
         p.if_(&taken, |p| {
             p.set(&mid, !q2.bit(65));
-            p.if_(q2.bit(65), |p| p.set(&sent_count, &sent_count + 1));
         });
+        p.set(&sent, &taken & q2.bit(65));
+        p.if_(&sent, |p| p.set(&sent_count, &sent_count + 1));
         p.if_(&emit, |p| {
             p.set(&write_at, &write_at + 1);
             p.if_(&emit_last, |p| {
