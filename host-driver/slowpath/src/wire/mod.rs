@@ -1,1 +1,3 @@
 //! Formats on the wire: one file a protocol, with a parser that believes nothing, and a writer.
+
+pub mod bpdu;
