@@ -1,3 +1,7 @@
 //! Formats on the wire: one file a protocol, with a parser that believes nothing, and a writer.
 
+pub mod arp;
 pub mod bpdu;
+pub mod lacp;
+pub mod marker;
+pub mod slow;
