@@ -2,6 +2,10 @@
 
 pub mod arp;
 pub mod bpdu;
+pub mod igmp;
+pub mod ip;
 pub mod lacp;
 pub mod marker;
+pub mod membership;
+pub mod mld;
 pub mod slow;
