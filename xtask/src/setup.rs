@@ -3,7 +3,8 @@
 //! Python packages go into `<tools>/venv` at the versions of `requirements.txt`; a stamp that holds
 //! the digest of that file makes every later call a no-op of milliseconds. What belongs to the
 //! system (compiler, make, perl, zlib, LZ4, iproute2, tshark, iverilog) is only looked for; as root on a
-//! Debian or Ubuntu it is installed, elsewhere the command to type is named. Rust's core library for the board's processor comes by rustup or from Debian ([`crate::firmware`]).
+//! Debian or Ubuntu it is installed, elsewhere the command to type is named. clang, which makes faster models than
+//! g++, is installed where that is possible, and done without elsewhere. Rust's core library for the board's processor comes by rustup or from Debian ([`crate::firmware`]).
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -93,6 +94,13 @@ const NEEDS: &[Need] = &[
     },
 ];
 
+/// What all goes without, a little slower.
+const WANTED: Need = Need {
+    look_for: Look::Program("clang++"),
+    package: "clang",
+    why: "compiles models that simulate 5 % faster than those of g++",
+};
+
 impl Need {
     fn met(&self) -> bool {
         match self.look_for {
@@ -121,6 +129,7 @@ fn header_exists(name: &str) -> bool {
 /// Makes sure that every tool is there.
 pub fn run() -> Result<()> {
     system_packages()?;
+    wanted_package()?;
     python_packages()?;
     // A demo needs no board: whoever builds the firmware is told again.
     if let Err(error) = crate::firmware::prepare() {
@@ -147,6 +156,23 @@ fn system_packages() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Tries once to install [`WANTED`]; a stamp keeps every later call from trying again.
+fn wanted_package() -> Result<()> {
+    let tools = paths::tools();
+    let stamp = tools.join(format!("{}.stamp", WANTED.package));
+    if WANTED.met() || stamp.is_file() {
+        return Ok(());
+    }
+    if let Err(error) = apt_install(&[WANTED.package]) {
+        eprintln!(
+            "setup: going on without {} ({}): {error:#}",
+            WANTED.package, WANTED.why
+        );
+    }
+    fs::create_dir_all(&tools).with_context(|| format!("cannot create {}", tools.display()))?;
+    fs::write(&stamp, "tried\n").with_context(|| format!("cannot write {}", stamp.display()))
 }
 
 /// Installs packages where that is ours to do; otherwise says what to type.

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// Changes when the shim or the flags change in a way that the key's other parts do not show.
-const FORMAT: &str = "smartnic-verilated 2";
+const FORMAT: &str = "smartnic-verilated 3";
 
 /// The folder of all entries: `$SMARTNIC_CACHE`, else `verilated` in the cargo target folder of the
 /// running program, else of the user's cache folder.

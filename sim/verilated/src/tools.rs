@@ -51,26 +51,70 @@ impl Tools {
             looked: verilator.display().to_string(),
             remedy: "it does not run: it needs perl; `cargo xtask setup` installs both",
         })?;
-        let wanted = std::env::var("CXX").ok();
-        let candidates: Vec<String> = match wanted {
-            Some(cxx) => vec![cxx],
-            None => ["g++", "clang++", "c++"].map(String::from).to_vec(),
-        };
-        let compiler = candidates
-            .iter()
-            .find_map(|c| output(Command::new(c).arg("--version")).map(|v| (c.clone(), v)));
-        let (compiler, cxx_version) = compiler.ok_or_else(|| Error::ToolMissing {
-            tool: "a C++ compiler",
-            looked: candidates.join(", "),
-            remedy: "install g++ or set CXX",
-        })?;
+        let compiler = Compiler::find()?;
         Ok(Tools {
-            clang: cxx_version.contains("clang"),
-            identity: format!("{version}\n{compiler} {cxx_version}\n{}", processor()),
+            identity: format!(
+                "{version}\n{} {}\n{}",
+                compiler.program,
+                compiler.version,
+                processor()
+            ),
+            clang: compiler.clang().is_some(),
+            compiler: compiler.program,
             verilator,
             root,
-            compiler,
         })
+    }
+}
+
+/// The oldest clang that is preferred to the system's compiler: its models are 5 to 8 % faster than those of g++ 12, and
+/// compile in three quarters of the time (clang 14, 16 and 19 alike).
+const CLANG: u32 = 14;
+
+/// A C++ compiler that runs.
+struct Compiler {
+    program: String,
+    version: String,
+}
+
+impl Compiler {
+    /// `$CXX`, else clang where it is new enough and finds a C++ library, else the system's.
+    fn find() -> Result<Self, Error> {
+        let wanted = std::env::var("CXX").ok();
+        if wanted.is_none() {
+            let clang = Self::runs("clang++").filter(|c| c.clang() >= Some(CLANG));
+            if let Some(clang) = clang.filter(Compiler::has_library) {
+                return Ok(clang);
+            }
+        }
+        let system = || ["g++", "c++", "clang++"].map(String::from).to_vec();
+        let candidates = wanted.map_or_else(system, |cxx| vec![cxx]);
+        let found = candidates.iter().find_map(|c| Self::runs(c));
+        found.ok_or_else(|| Error::ToolMissing {
+            tool: "a C++ compiler",
+            looked: candidates.join(", "),
+            remedy: "install clang or g++, or set CXX",
+        })
+    }
+
+    fn runs(program: &str) -> Option<Self> {
+        let version = output(Command::new(program).arg("--version"))?;
+        Some(Compiler {
+            program: program.into(),
+            version,
+        })
+    }
+
+    /// The major version of a clang.
+    fn clang(&self) -> Option<u32> {
+        let (_, version) = self.version.split_once("clang version ")?;
+        version.split('.').next()?.parse().ok()
+    }
+
+    /// A clang takes the newest GCC's C++ library, which may not be installed although that GCC is.
+    fn has_library(&self) -> bool {
+        let probe = ["-E", "-x", "c++", "-include", "cstdint", "/dev/null"];
+        output(Command::new(&self.program).args(probe)).is_some()
     }
 }
 
@@ -116,4 +160,21 @@ fn processor() -> String {
     lines.dedup();
     lines.truncate(2);
     format!("{} {}", std::env::consts::ARCH, lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clang_is_told_by_its_version() {
+        let major = |version: &str| {
+            let version = version.into();
+            let program = "c++".into();
+            Compiler { program, version }.clang()
+        };
+        assert_eq!(major("Debian clang version 14.0.6\nTarget: x"), Some(14));
+        assert_eq!(major("Ubuntu clang version 18.1.3 (1ubuntu1)"), Some(18));
+        assert_eq!(major("g++ (Debian 12.2.0-14+deb12u1) 12.2.0"), None);
+    }
 }
