@@ -9,6 +9,7 @@
 //! specification's clauses. A frame that is malformed in any way is an error value there, counted by the machine, and
 //! changes nothing.
 
+pub mod bond;
 pub mod lacp;
 pub mod mac;
 pub mod wire;
