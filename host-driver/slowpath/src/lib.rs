@@ -12,6 +12,7 @@
 pub mod bond;
 pub mod lacp;
 pub mod mac;
+pub mod mcast;
 pub mod wire;
 
 pub use mac::MacAddr;

@@ -77,7 +77,7 @@ pub struct Record<A> {
 }
 
 /// What an IGMPv3 or MLDv2 query holds beyond one of the version before.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueryDetails<A> {
     /// S: routers that hear it must not shorten their timers.
     pub suppress: bool,
