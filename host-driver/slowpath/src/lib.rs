@@ -13,6 +13,7 @@ pub mod bond;
 pub mod lacp;
 pub mod mac;
 pub mod mcast;
+pub mod stp;
 pub mod wire;
 
 pub use mac::MacAddr;
