@@ -6,6 +6,9 @@ use super::{Rapid, Shared, Vars};
 use crate::stp::vector::{Times, Vector};
 use crate::wire::bpdu::{Bpdu, RstRole};
 
+/// No neighbour takes longer to answer a proposal.
+const ANSWER: Duration = Duration::from_secs(1);
+
 /// infoIs (17.19.10): where a port's vector comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum InfoIs {
@@ -142,19 +145,23 @@ impl Vars {
 
     /// recordAgreement (17.21.9).
     ///
-    /// Stricter than the standard: nobody agrees to a vector that the port has not sent yet (because of `txCount`), and what is about
-    /// another root answers an older one.
-    fn record_agreement(&mut self, bpdu: &Bpdu, point_to_point: bool) {
-        let agreement = matches!(
-            bpdu,
-            Bpdu::Rst {
-                agreement: true,
-                ..
-            }
-        );
-        let current = self.sent_priority == self.port_priority
-            && self.msg_priority.root == self.port_priority.root;
-        self.agreed = agreement && current && point_to_point;
+    /// Stricter than the standard, which takes an agreement to an earlier vector for one to the present vector if that is better: in
+    /// between, the neighbour may have let others forward. Nobody agrees to a vector that the port has not sent yet (because of
+    /// `txCount`); what is about another root answers an older vector; and so does a root port whose information is not just one hop
+    /// older than this port's, unless this port has said the same for a second, which is longer than any answer takes.
+    fn record_agreement(&mut self, now: Duration, bpdu: &Bpdu, point_to_point: bool) {
+        let Bpdu::Rst {
+            agreement, role, ..
+        } = bpdu
+        else {
+            return;
+        };
+        let sent = self.sent_priority == self.port_priority;
+        let same_root = self.msg_priority.root == self.port_priority.root;
+        let answer = *role != RstRole::Root
+            || self.msg_times.message_age == one_hop_older(self.port_times.message_age)
+            || now.saturating_sub(self.sent_since) >= ANSWER;
+        self.agreed = *agreement && sent && same_root && answer && point_to_point;
         self.proposing &= !self.agreed;
     }
 
@@ -186,7 +193,7 @@ impl Vars {
                 }
             }
             RcvdInfo::InferiorRootAlternate => {
-                self.record_agreement(bpdu, point_to_point);
+                self.record_agreement(now, bpdu, point_to_point);
                 self.set_tc_flags(bpdu);
             }
             RcvdInfo::Other => {}

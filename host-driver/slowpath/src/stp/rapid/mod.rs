@@ -101,6 +101,8 @@ struct Vars {
     tx_tick: Timer,
     /// The vector that the port's last BPDU had.
     sent_priority: Vector,
+    /// Since when BPDUs have had it.
+    sent_since: Duration,
     // States.
     ppm: Ppm,
     pim: Pim,

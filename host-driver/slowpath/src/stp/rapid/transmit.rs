@@ -67,8 +67,10 @@ impl Rapid {
             return;
         };
         p.new_info = false;
-        if let Some(message) = bpdu.message() {
-            p.sent_priority = Vector::of(message);
+        if let Some(vector) = bpdu.message().map(Vector::of)
+            && p.sent_priority != vector
+        {
+            (p.sent_priority, p.sent_since) = (vector, now);
         }
         p.tx_count += 1;
         if !p.tx_tick.is_running(now) {
