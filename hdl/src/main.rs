@@ -19,7 +19,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Writes NAME.v and NAME.json (parameters, ports, clocks) for the card, for one block, or for a board, then with its constraint file.
+    /// Writes NAME.v and NAME.json (parameters, ports, clocks) for the card, for one block, or for a board, then with what it is around (board_core.v) and its constraint file.
     Emit(Emit),
     /// Lists the blocks that `emit --block` knows.
     Blocks,
@@ -63,8 +63,8 @@ struct Emit {
     /// The board's system: the card with its processor and management, without a board's own cells.
     #[arg(long, conflicts_with = "block")]
     system: bool,
-    /// A board's top with its cells, and its constraint file (see `boards`).
-    #[arg(long, conflicts_with_all = ["block", "system"])]
+    /// A board's top with its cells, and its constraint file (see `boards`); with --block that block as the board has it.
+    #[arg(long, conflicts_with = "system")]
     board: Option<String>,
     /// Image of the firmware (raw binary) for the processor's RAM of --system or --board; without it the RAM is empty.
     #[arg(long, conflicts_with = "block")]
@@ -121,37 +121,14 @@ impl Emit {
             );
         }
         let module = match &self.block {
-            Some(name) => blocks::build(name, &p).ok_or_else(|| {
-                format!(
-                    "block {name}: unknown; known are {}",
-                    blocks::NAMES.join(", ")
-                )
-            })?,
+            Some(name) => block(name, &p)?,
             None if self.system => {
                 let image = self.image()?;
                 board::board_system(&p, 0u16, &image).map_err(|x| self.named(x))?
             }
             None => top::smartnic(&p).map_err(|e| e.to_string())?,
         };
-        let design = rtl::design(&module);
-        let ports: Vec<Value> = design
-            .ports
-            .iter()
-            .map(|p| {
-                let direction = match p.direction {
-                    smartnic_verilated::Direction::In => "in",
-                    smartnic_verilated::Direction::Out => "out",
-                };
-                json!({ "name": p.name, "width": p.width, "direction": direction })
-            })
-            .collect();
-        let info = json!({
-            "top": design.top, "parameters": p, "ports": ports, "clocks": design.clocks,
-        });
-        Ok(vec![
-            (format!("{}.v", design.top), design.verilog),
-            (format!("{}.json", design.top), pretty(&info)),
-        ])
+        Ok(module_files(&module, &p, 0))
     }
 
     /// A board's top.
@@ -162,6 +139,12 @@ impl Emit {
         };
         let b = boards::find(name).map_err(said)?;
         let p = self.params(b.params(self.ports).map_err(said)?);
+        if let Some(name) = &self.block {
+            if !b.blocks().any(|n| n == name) && blocks::NAMES.contains(&name.as_str()) {
+                return Err(format!("block {name}: board {} has no host", b.name));
+            }
+            return Ok(module_files(&block(name, &p)?, &p, b.lut_ram_bits));
+        }
         let image = self.image()?;
         let e = boards::top(b, &p, &image).map_err(said)?;
         let mut info = describe(b);
@@ -169,12 +152,51 @@ impl Emit {
         info["parameters"] = json!(e.params);
         info["constraints"] = json!(b.constraint_file());
         info["clocks_mhz"] = json!(boards::clocks(b, &p));
+        let core = format!("{}.v", e.core.top);
+        info["simulated"] = simulated(&core, &e.core);
         Ok(vec![
-            (format!("{}.v", e.top), e.verilog()),
+            (core, e.core.verilog),
+            (format!("{}.v", e.top), e.wrapper),
             (format!("{}.json", e.top), pretty(&info)),
             (b.constraint_file(), boards::constraints(b, &p)),
         ])
     }
+}
+
+/// The block of that name.
+fn block(name: &str, p: &Params) -> Result<rtl::Module, String> {
+    let known = || blocks::NAMES.join(", ");
+    blocks::build(name, p).ok_or_else(|| format!("block {name}: unknown; known are {}", known()))
+}
+
+/// A module that is no board's top; its memories of up to `lut_ram_bits` bits are LUT RAM.
+fn module_files(module: &rtl::Module, p: &Params, lut_ram_bits: u32) -> Files {
+    let mut design = rtl::design(module);
+    design.verilog = boards::to_lut_ram(&design.verilog, lut_ram_bits);
+    let ports: Vec<Value> = design
+        .ports
+        .iter()
+        .map(|p| {
+            let direction = match p.direction {
+                smartnic_verilated::Direction::In => "in",
+                smartnic_verilated::Direction::Out => "out",
+            };
+            json!({ "name": p.name, "width": p.width, "direction": direction })
+        })
+        .collect();
+    let file = format!("{}.v", design.top);
+    let info = json!({
+        "top": design.top, "parameters": p, "ports": ports, "clocks": design.clocks, "simulated": simulated(&file, &design),
+    });
+    vec![
+        (file, design.verilog),
+        (format!("{}.json", design.top), pretty(&info)),
+    ]
+}
+
+/// Which file holds the Verilog that is simulated, and its digest.
+fn simulated(file: &str, design: &smartnic_verilated::Design) -> Value {
+    json!({ "file": file, "digest": design.digest() })
 }
 
 fn pretty(v: &Value) -> String {
@@ -193,6 +215,8 @@ fn describe(b: &Board) -> Value {
     };
     json!({
         "board": b.name, "title": b.title, "part": b.part, "fpga": fpga, "ports": b.ports.len(), "phy": b.phy.kind, "works": b.works,
+        "loader": { "cable": b.loader.cable, "flash": b.loader.flash },
+        "blocks": b.blocks().collect::<Vec<_>>(),
     })
 }
 

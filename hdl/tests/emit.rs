@@ -1,5 +1,9 @@
 //! The emit program: files, parameters, and refusals by name and range.
 
+use smartnic_hdl::boards;
+use smartnic_hdl::cpu::rv32i;
+use smartnic_hdl::rtl::design;
+use smartnic_verilated::{Design, Model, Options};
 use std::process::{Command, Output};
 
 fn emit(args: &[&str]) -> Output {
@@ -30,7 +34,40 @@ fn writes_verilog_and_parameters() {
     assert!(again.status.success());
     let second = std::fs::read_to_string(dir.join("forward.v")).expect("written");
     assert_eq!(verilog, second, "the same parameters give the same text");
+    // A board has its own parameters, and small memories of its own.
+    let board = ["--board", "colorlight-5a-75b"];
+    let run = emit(&[&["emit", "--block", "forward", "--out", out], &board[..]].concat());
+    assert!(run.status.success());
+    let json = std::fs::read_to_string(dir.join("forward.json")).expect("written");
+    let info: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(info["parameters"]["core_mhz"], 50);
+    let run = emit(&[&["emit", "--block", "host_port", "--out", out], &board[..]].concat());
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(!run.status.success() && said.contains("board colorlight-5a-75b has no host"));
     std::fs::remove_dir_all(&dir).expect("removed");
+}
+
+/// The digest of what is synthesised is that of the model that runs.
+#[test]
+fn synthesis_gets_what_is_simulated() {
+    let dir = std::env::temp_dir().join(format!("smartnic-digest-{}", std::process::id()));
+    let out = dir.to_str().expect("a path of text");
+    assert!(
+        emit(&["emit", "--block", "cpu", "--out", out])
+            .status
+            .success()
+    );
+    let json = std::fs::read_to_string(dir.join("rv32i.json")).expect("written");
+    let info: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let verilog = std::fs::read_to_string(dir.join("rv32i.v")).expect("written");
+    std::fs::remove_dir_all(&dir).expect("removed");
+    let model = Model::build(&design(&rv32i()), &Options::default()).expect("builds");
+    assert_eq!(info["simulated"]["digest"], model.verilog_digest());
+    let written = Design {
+        verilog,
+        ..design(&rv32i())
+    };
+    assert_eq!(written.digest(), model.verilog_digest());
 }
 
 #[test]
@@ -114,9 +151,9 @@ fn writes_a_board_with_its_constraints() {
     let said = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{said}");
     let read = |name: &str| std::fs::read_to_string(dir.join(name)).expect("written");
-    let verilog = read("colorlight_5a_75b.v");
-    assert!(verilog.contains("module colorlight_5a_75b("));
-    assert!(verilog.contains("mem[0] = 32'hdeadbeef;"));
+    assert!(read("colorlight_5a_75b.v").contains("module colorlight_5a_75b("));
+    let core = read("board_core.v");
+    assert!(core.contains("mem[0] = 32'hdeadbeef;"));
     let info: serde_json::Value =
         serde_json::from_str(&read("colorlight_5a_75b.json")).expect("JSON");
     assert_eq!(info["top"], "colorlight_5a_75b");
@@ -124,6 +161,13 @@ fn writes_a_board_with_its_constraints() {
     assert_eq!(info["fpga"]["device"], "25k");
     assert_eq!(info["clocks_mhz"]["rgmii1_rxc"], 125);
     assert_eq!(info["parameters"]["cells"], 256);
+    // What goes to synthesis is what the tests of boards simulate.
+    let board = boards::find("colorlight-5a-75b").expect("a board");
+    let p = board.params(None).expect("in range");
+    let simulated = boards::top(board, &p, &0xdead_beef_u32.to_le_bytes()).expect("builds");
+    assert_eq!(core, simulated.core.verilog);
+    assert_eq!(info["simulated"]["file"], "board_core.v");
+    assert_eq!(info["simulated"]["digest"], simulated.core.digest());
     assert!(read("colorlight-5a-75b.lpf").contains("LOCATE COMP \"clk_in\" SITE \"P6\";"));
     std::fs::remove_dir_all(&dir).expect("removed");
 

@@ -19,21 +19,24 @@ pub struct Args {
     /// One JSON object a line instead of a table.
     #[arg(long)]
     json: bool,
-    /// Seeds every random choice; for `resources` the first of the three place-and-route seeds.
+    /// Seeds every random choice; for `resources` the first of the seeds of place and route.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How often to measure; the median is printed. For `resources`: how many seeds.
+    /// How often to measure; the median is printed. For `resources`: how many seeds [default: 5 on the first board, else 1].
     #[arg(long)]
     runs: Option<u32>,
-    /// `resources` only: one block (a name that `smartnic-hdl emit --block` knows), not the core.
+    /// `resources` only: this board [default: all of them] and its blocks.
+    #[arg(long)]
+    board: Option<String>,
+    /// `resources` only: one block (a name that `smartnic-hdl blocks` lists), of the board or of the card without a board.
     #[arg(long)]
     block: Option<String>,
-    /// `resources` only: Verilog that was emitted before, not the core.
-    #[arg(long, value_name = "DIR", conflicts_with = "block")]
+    /// `resources` only: Verilog that was emitted before.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["block", "board"])]
     verilog: Option<PathBuf>,
-    /// `resources` only: ports of the core, or of the card that the block is for.
-    #[arg(long, default_value_t = 2)]
-    ports: u32,
+    /// `resources` only: the card without a board, with so many ports.
+    #[arg(long, conflicts_with = "board")]
+    ports: Option<u32>,
 }
 
 /// Runs a bench.

@@ -3,9 +3,16 @@
 //! Firmware, Verilog and constraints are made each time (seconds); synthesis, place and route, and packing are kept under
 //! `target/bitstream/BOARD` by the content of what goes in and the tools' versions. A board whose timing is not met gets no file.
 
+mod check;
+#[cfg(test)]
+mod flow_tests;
+mod pins;
 mod report;
 mod xilinx;
 
+pub use report::Late;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -13,6 +20,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::fpga::netlist::Counts;
 use crate::fpga::place::{Device, Job};
 use crate::fpga::synth::{NETLIST, Synthesis, source_digest};
 use crate::fpga::{described, netlist, tools};
@@ -58,105 +66,193 @@ pub fn file(board: &str) -> PathBuf {
 /// Builds, and shows what came out.
 pub fn run(args: &Args) -> Result<()> {
     setup::run()?;
-    build(&args.board, args.ports, args.seed)
+    Design::emit(&args.board, args.ports)?.build(args.seed)
 }
 
-/// Builds a board's bitstream, and shows what came out.
-pub fn build(board: &str, ports: Option<u32>, seed: u64) -> Result<()> {
-    boards::find(board)?;
-    let progress = Progress {
-        board: board.into(),
-        start: Instant::now(),
-    };
-    let finished = file(board);
-    let base = paths::target().join("bitstream").join(board);
+/// A board's design as the generator wrote it.
+pub struct Design {
+    progress: Progress,
+    /// What the generator says of it.
+    info: Value,
+    /// Verilog, description, constraints.
+    source: PathBuf,
+    /// Where what is made of it is kept.
+    base: PathBuf,
+    finished: PathBuf,
+}
 
-    progress.step("firmware");
-    let image = smartnic_firmware_image::build()?;
-    progress.step("Verilog and constraints");
-    let source = base.join("source");
-    let firmware = image.path.to_string_lossy();
-    let mut options = vec!["--board", board, "--firmware", &firmware];
-    let count = ports.map(|ports| ports.to_string());
-    if let Some(count) = &count {
-        options.extend(["--ports", count]);
+/// The folder in which an ECP5's bitstream is made, and what is in it so far.
+pub struct Ecp5<'a> {
+    design: &'a Design,
+    yosys: tools::Program,
+    nextpnr: tools::Program,
+    ecppack: tools::Program,
+    device: Device,
+    files: Vec<PathBuf>,
+    dir: PathBuf,
+    netlist: Value,
+}
+
+impl Design {
+    /// Firmware, Verilog and constraints of a board with its first `ports` ports, or all of them.
+    pub fn emit(board: &str, ports: Option<u32>) -> Result<Self> {
+        boards::find(board)?;
+        let progress = Progress {
+            board: board.into(),
+            start: Instant::now(),
+        };
+        let finished = file(board);
+        let base = paths::target().join("bitstream").join(board);
+
+        progress.step("firmware");
+        let image = smartnic_firmware_image::build()?;
+        progress.step("Verilog and constraints");
+        let source = base.join("source");
+        let firmware = image.path.to_string_lossy();
+        let mut options = vec!["--board", board, "--firmware", &firmware];
+        let count = ports.map(|ports| ports.to_string());
+        if let Some(count) = &count {
+            options.extend(["--ports", count]);
+        }
+        emit(&options, &source)?;
+        let info = described(&source)?.context("the generator wrote no description")?;
+        Ok(Self {
+            progress,
+            info,
+            source,
+            base,
+            finished,
+        })
     }
-    emit(&options, &source)?;
-    let info = described(&source)?.context("the generator wrote no description")?;
-    // From here the board has this design, and no file of another: what lies there is of one, perhaps.
-    for old in [&finished, &finished.with_extension("svf")] {
-        if old.exists() {
-            fs::remove_file(old)?;
+
+    /// Makes the bitstream, and shows what came out.
+    pub fn build(&self, seed: u64) -> Result<()> {
+        // From here the board has this design, and no file of another: what lies there is of one, perhaps.
+        for old in [&self.finished, &self.finished.with_extension("svf")] {
+            if old.exists() {
+                fs::remove_file(old)?;
+            }
+        }
+        match self.info["fpga"]["family"].as_str() {
+            Some("ecp5") => self.synthesised()?.finish(seed),
+            Some("xc7") => xilinx::build(self, seed),
+            other => bail!("no tools for the FPGA family {other:?}"),
         }
     }
-    match info["fpga"]["family"].as_str() {
-        Some("ecp5") => ecp5(&progress, &info, &source, (&base, &finished), seed),
-        Some("xc7") => xilinx::build(&progress, &info, &source, (&base, &finished), seed),
-        other => bail!("board {board}: no tools for the FPGA family {other:?}"),
+
+    /// What the generator says of it.
+    pub fn info(&self) -> &Value {
+        &self.info
+    }
+
+    /// What cells a Xilinx board takes.
+    pub fn xilinx_cells(&self) -> Result<BTreeMap<String, u64>> {
+        Ok(xilinx::synthesised(self)?.1)
+    }
+
+    /// The constraint file that the generator wrote: its name and its text.
+    fn constraints(&self) -> Result<(&str, String)> {
+        let name = self.info["constraints"].as_str();
+        let name = name.context("no constraint file")?;
+        Ok((name, fs::read_to_string(self.source.join(name))?))
+    }
+
+    /// Synthesis for a Lattice ECP5.
+    pub fn synthesised(&self) -> Result<Ecp5<'_>> {
+        tools::prepare();
+        let yosys = tools::YOSYS.find()?;
+        let nextpnr = tools::NEXTPNR_ECP5.find()?;
+        let ecppack = tools::ECPPACK.find()?;
+        let device = Device::of(&self.info["fpga"])?;
+        let files = verilog_files(&self.source)?;
+        let (constraints, text) = self.constraints()?;
+        let synthesis = Synthesis::ecp5(&yosys, &files, self.info["top"].as_str());
+        let dir = self.base.join(synthesis.digest(&[
+            &nextpnr.version,
+            &ecppack.version,
+            &device.options().join(" "),
+            &text,
+        ])?);
+        fs::create_dir_all(&dir)?;
+        fs::write(dir.join("board.lpf"), &text)?;
+        self.progress
+            .step(&format!("synthesis ({})", yosys.version));
+        let netlist = synthesis.run(&dir)?;
+        pins::agree(constraints, &text, &netlist::ports(&netlist)?)?;
+        Ok(Ecp5 {
+            design: self,
+            yosys,
+            nextpnr,
+            ecppack,
+            device,
+            files,
+            dir,
+            netlist,
+        })
     }
 }
 
-/// The way of a Lattice ECP5.
-fn ecp5(
-    progress: &Progress,
-    info: &Value,
-    source: &Path,
-    (base, finished): (&Path, &Path),
-    seed: u64,
-) -> Result<()> {
-    let yosys = tools::YOSYS.find()?;
-    let nextpnr = tools::NEXTPNR_ECP5.find()?;
-    let ecppack = tools::ECPPACK.find()?;
-    let device = Device::of(&info["fpga"])?;
-    let files = verilog_files(source)?;
-    let constraints = info["constraints"].as_str().context("no constraint file")?;
-    let text = fs::read_to_string(source.join(constraints))?;
-    let synthesis = Synthesis::ecp5(&yosys, &files, info["top"].as_str());
-    let dir = base.join(synthesis.digest(&[
-        &nextpnr.version,
-        &ecppack.version,
-        &device.options().join(" "),
-        &text,
-    ])?);
-    fs::create_dir_all(&dir)?;
-    fs::write(dir.join("board.lpf"), &text)?;
-
-    progress.step(&format!("synthesis ({})", yosys.version));
-    let counts = netlist::count(&synthesis.run(&dir)?)?;
-    progress.step(&format!(
-        "place and route, seed {seed} ({})",
-        nextpnr.version
-    ));
-    let config = format!("board-{seed}.config");
-    let job = Job {
-        device: &device,
-        netlist: NETLIST,
-        constraints: Some("board.lpf"),
-        mhz: UNCONSTRAINED_MHZ,
-        config: Some(&config),
-    };
-    let routed = job.route(&nextpnr, &dir, seed)?;
-    let clocks = report::clocks(&routed, &info["clocks_mhz"])?;
-    println!("{}", report::summary(info, &counts, &clocks));
-    println!(
-        "Verilog {} (of what is simulated, too)",
-        source_digest(&files)?
-    );
-    report::met(&routed, &clocks)?;
-
-    progress.step("packing");
-    let (bit, svf) = (format!("board-{seed}.bit"), format!("board-{seed}.svf"));
-    if !dir.join(&bit).is_file() {
-        let mut pack = ecppack.command(&dir);
-        pack.args(["--compress", "--input", &config, "--bit", "part.bit"]);
-        pack.args(["--svf", &svf]);
-        capture(&mut pack, minutes(5))?;
-        fs::rename(dir.join("part.bit"), dir.join(&bit))?;
+impl Ecp5<'_> {
+    /// What it takes of the FPGA.
+    pub fn counts(&self) -> Result<Counts> {
+        netlist::count(&self.netlist)
     }
-    publish(&dir.join(&svf), &finished.with_extension("svf"))?;
-    publish(&dir.join(&bit), finished)?;
-    progress.step(&format!("done: {}", finished.display()));
-    Ok(())
+
+    /// The digest of its Verilog.
+    pub fn source_digest(&self) -> Result<String> {
+        source_digest(&self.files)
+    }
+
+    /// Places and routes; nextpnr's report.
+    pub fn route(&self, seed: u64) -> Result<Value> {
+        self.design.progress.step(&format!(
+            "place and route, seed {seed} ({})",
+            self.nextpnr.version
+        ));
+        let job = Job {
+            device: &self.device,
+            netlist: NETLIST,
+            constraints: Some("board.lpf"),
+            mhz: UNCONSTRAINED_MHZ,
+            config: Some(&config(seed)),
+        };
+        job.route(&self.nextpnr, &self.dir, seed)
+    }
+
+    /// Places, routes and packs.
+    pub fn finish(&self, seed: u64) -> Result<()> {
+        let (progress, info) = (&self.design.progress, &self.design.info);
+        let counts = self.counts()?;
+        let routed = self.route(seed)?;
+        let clocks = report::clocks(&routed, &info["clocks_mhz"])?;
+        let crossings = report::crossings(&routed, &clocks);
+        println!("{}", report::summary(info, &counts, &clocks, &crossings));
+        println!(
+            "Verilog {} (of what is simulated, too)",
+            info["simulated"]["digest"].as_str().unwrap_or("?")
+        );
+        report::met(&routed, &clocks, &crossings)?;
+
+        progress.step("packing");
+        let (bit, svf) = (format!("board-{seed}.bit"), format!("board-{seed}.svf"));
+        if !self.dir.join(&bit).is_file() {
+            let mut pack = self.ecppack.command(&self.dir);
+            pack.args(["--compress", "--input", &config(seed), "--bit", "part.bit"]);
+            pack.args(["--svf", &svf]);
+            capture(&mut pack, minutes(5))?;
+            fs::rename(self.dir.join("part.bit"), self.dir.join(&bit))?;
+        }
+        let finished = &self.design.finished;
+        publish(&self.dir.join(&svf), &finished.with_extension("svf"))?;
+        publish(&self.dir.join(&bit), finished)?;
+        progress.step(&format!("done: {}", finished.display()));
+        Ok(())
+    }
+}
+
+/// The placed and routed design's file in its folder.
+fn config(seed: u64) -> String {
+    format!("board-{seed}.config")
 }
 
 /// Gives the finished file its place, whole or not at all.

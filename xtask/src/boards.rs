@@ -19,14 +19,19 @@ fn ask(options: &[&str]) -> Result<String> {
     capture(&mut list, minutes(15))
 }
 
-/// The description of the board of that name.
-pub fn find(name: &str) -> Result<Value> {
+/// The descriptions of all boards.
+pub fn all() -> Result<Value> {
     let text = ask(&["--json"])?;
-    let all: Value = serde_json::from_str(&text).context("smartnic-hdl boards --json")?;
-    pick(&all, name)
+    serde_json::from_str(&text).context("smartnic-hdl boards --json")
 }
 
-fn pick(all: &Value, name: &str) -> Result<Value> {
+/// The description of the board of that name.
+pub fn find(name: &str) -> Result<Value> {
+    pick(&all()?, name)
+}
+
+/// The one of that name among them.
+pub fn pick(all: &Value, name: &str) -> Result<Value> {
     let all = all.as_array().context("a list of boards")?;
     if let Some(board) = all.iter().find(|board| board["board"] == name) {
         return Ok(board.clone());

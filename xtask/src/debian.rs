@@ -142,7 +142,8 @@ impl Apt {
         self.unpack_all(package, &packages)
     }
 
-    fn unpack_all(&self, name: &str, packages: &[String]) -> Result<PathBuf> {
+    /// Unpacks these packages, and nothing that they need, into one folder of that name.
+    pub fn unpack_all(&self, name: &str, packages: &[String]) -> Result<PathBuf> {
         let to = self.dir.join("unpacked").join(name);
         let whole = self.dir.join("unpacked").join(format!("{name}.whole"));
         if whole.is_file() {

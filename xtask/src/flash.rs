@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use crate::proc::{command, minutes, run as run_shown, shown};
 use crate::{bitstream, boards, paths};
@@ -20,9 +21,9 @@ pub struct Args {
     /// Write the board's flash memory, so that the board starts with it; without this it is lost with the power.
     #[arg(long)]
     keep: bool,
-    /// openFPGALoader's name of the JTAG cable.
-    #[arg(long, default_value = "ft2232")]
-    cable: String,
+    /// openFPGALoader's name of the JTAG cable [default: the board's, or the usual one where none is on it].
+    #[arg(long)]
+    cable: Option<String>,
     /// Print what would be run, and run nothing.
     #[arg(long)]
     dry_run: bool,
@@ -46,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
     // The others know no Xilinx.
     let loaders = if is_ecp5 { &LOADERS[..] } else { &LOADERS[..1] };
     let found = loaders.iter().find(|name| paths::which(name).is_some());
-    let mut line = load(found.unwrap_or(&loaders[0]), args, &file)?;
+    let mut line = load(found.unwrap_or(&loaders[0]), args, &info, &file)?;
     if args.dry_run {
         println!("{}", shown(&line));
         if !file.is_file() {
@@ -79,12 +80,21 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// The command line of a loader.
-fn load(loader: &str, args: &Args, file: &Path) -> Result<Command> {
+fn load(loader: &str, args: &Args, info: &Value, file: &Path) -> Result<Command> {
     let mut line = command(loader);
     match loader {
         "openFPGALoader" => {
-            line.args(["--cable", &args.cable]);
-            line.args(args.keep.then_some("--write-flash"));
+            let usual = info["loader"]["cable"]
+                .as_str()
+                .context("no loader.cable")?;
+            line.args(["--cable", args.cable.as_deref().unwrap_or(usual)]);
+            if args.keep {
+                let more = info["loader"]["flash"]
+                    .as_array()
+                    .context("no loader.flash")?;
+                line.args(more.iter().filter_map(Value::as_str));
+                line.arg("--write-flash");
+            }
             line.arg(file);
         }
         "ecpprog" => {
@@ -110,24 +120,37 @@ fn load(loader: &str, args: &Args, file: &Path) -> Result<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn args(keep: bool) -> Args {
         Args {
             board: "b".into(),
             file: None,
             keep,
-            cable: "ft2232".into(),
+            cable: None,
             dry_run: true,
         }
     }
 
     #[test]
     fn each_loader_has_its_command_line() {
-        let line = |loader, keep| load(loader, &args(keep), Path::new("x.bit")).map(|l| shown(&l));
+        let info = json!({ "loader": { "cable": "usb", "flash": ["--board", "it"] } });
+        let line =
+            |loader, keep| load(loader, &args(keep), &info, Path::new("x.bit")).map(|l| shown(&l));
         assert_eq!(
             line("openFPGALoader", true).unwrap(),
-            "openFPGALoader --cable ft2232 --write-flash x.bit"
+            "openFPGALoader --cable usb --board it --write-flash x.bit"
         );
+        assert_eq!(
+            line("openFPGALoader", false).unwrap(),
+            "openFPGALoader --cable usb x.bit"
+        );
+        let other = Args {
+            cable: Some("other".into()),
+            ..args(false)
+        };
+        let other = load("openFPGALoader", &other, &info, Path::new("x.bit")).unwrap();
+        assert_eq!(shown(&other), "openFPGALoader --cable other x.bit");
         assert_eq!(line("ecpprog", false).unwrap(), "ecpprog -S x.bit");
         assert_eq!(line("ecpprog", true).unwrap(), "ecpprog x.bit");
         assert!(

@@ -2,6 +2,8 @@
 //!
 //! [`tools`] finds the programs, [`synth`] runs Yosys, [`place`] nextpnr; [`netlist`] reads what the first makes, [`timing`] what the second says.
 
+pub mod area;
+mod native;
 pub mod netlist;
 pub mod place;
 pub mod synth;

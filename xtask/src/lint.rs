@@ -6,9 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::paths;
 use crate::proc::{capture, cargo, command, minutes, run as run_shown};
 use crate::setup;
+use crate::{boards, paths};
 
 /// The only Verilator warnings that generated code may have: rust-hdl prints no widths for literals,
 /// keeps unread ports, and drives whole structs from one process.
@@ -80,12 +80,24 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Emits the hardware at each port count and has Verilator read it.
+/// Emits the hardware at each port count, and every board with its ports, and has Verilator read it.
 fn verilog() -> Result<()> {
     for ports in ["2", "4", "8"] {
         let dir = paths::target().join(format!("lint/ports-{ports}"));
         emit(&["--ports", ports], &dir)?;
-        verilate(&dir).with_context(|| format!("{ports} ports"))?;
+        verilate(&dir, None).with_context(|| format!("{ports} ports"))?;
+    }
+    let all = boards::all()?;
+    for board in all.as_array().context("a list of boards")? {
+        let name = board["board"].as_str().context("a board's name")?;
+        let family = board["fpga"]["family"].as_str().context("a family")?;
+        let dir = paths::target().join(format!("lint/{name}"));
+        emit(&["--board", name], &dir)?;
+        // The vendor's cells are models here.
+        let cells = paths::root().join(format!("hdl/cells/{family}.v"));
+        fs::copy(&cells, dir.join("cells.v"))
+            .with_context(|| format!("no models of cells: {}", cells.display()))?;
+        verilate(&dir, Some(&name.replace('-', "_"))).with_context(|| format!("board {name}"))?;
     }
     Ok(())
 }
@@ -126,8 +138,8 @@ pub fn verilog_files(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
     Ok(files)
 }
 
-/// Verilator's opinion of the Verilog in a folder.
-fn verilate(dir: &Path) -> Result<()> {
+/// Verilator's opinion of the Verilog in a folder, of which `top` is the top where not everything is used.
+fn verilate(dir: &Path, top: Option<&str>) -> Result<()> {
     let mut verilator = match paths::verilator_root() {
         Some(root) => {
             let mut verilator = command(root.join("bin/verilator"));
@@ -137,6 +149,9 @@ fn verilate(dir: &Path) -> Result<()> {
         None => command("verilator"),
     };
     verilator.args(["--lint-only", "-Wall"]);
+    if let Some(top) = top {
+        verilator.args(["--top-module", top]);
+    }
     verilator.args(WAIVED.iter().map(|name| format!("-Wno-{name}")));
     let split = dir.join("modules");
     fs::create_dir_all(&split)?;

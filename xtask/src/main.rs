@@ -54,7 +54,7 @@ enum Task {
 fn main() {
     proc::catch_signals();
     let result = match Cli::parse().task {
-        Task::Setup => setup::run(),
+        Task::Setup => setup::run().map(|()| fpga::tools::prepare()),
         Task::Demo(args) => demo::run(&args),
         Task::Test => test::run(),
         Task::Bench(args) => bench::run(&args),

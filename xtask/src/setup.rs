@@ -322,9 +322,14 @@ mod tests {
     #[test]
     fn a_second_setup_does_nothing() {
         run().unwrap();
-        let start = Instant::now();
-        run().unwrap();
-        assert!(start.elapsed() < NO_OP_LIMIT, "took {:?}", start.elapsed());
+        // The quickest of some: the machine does other things, too.
+        let took = || {
+            let start = Instant::now();
+            run().unwrap();
+            start.elapsed()
+        };
+        let quickest = (0..5).map(|_| took()).min().unwrap();
+        assert!(quickest < NO_OP_LIMIT, "took {quickest:?}");
     }
 
     #[test]

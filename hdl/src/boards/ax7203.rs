@@ -84,6 +84,10 @@ pub const BOARD: Board = Board {
         led("D15", 1, 1),
     ],
     sizes: None,
+    loader: Loader {
+        cable: "digilent_hs2",
+        flash: &["--fpga-part", "xc7a200tfbg484"],
+    },
     host: Host::Place,
     lut_ram_bits: 0,
     works: "synthesis; not run on the board yet",

@@ -74,6 +74,10 @@ pub const BOARD: Board = Board {
         queues: 1,
         core_mhz: 50,
     }),
+    loader: Loader {
+        cable: "ft232RL",
+        flash: &["--board", "colorlight"],
+    },
     host: Host::None,
     lut_ram_bits: 4_096,
     works: "switch and management in simulation; not run on the board yet",

@@ -116,6 +116,10 @@ pub const BOARD: Board = Board {
         led("B14", 3, 1),
     ],
     sizes: None,
+    loader: Loader {
+        cable: "ft2232",
+        flash: &[],
+    },
     host: Host::Place,
     lut_ram_bits: 0,
     works: "generic pins: for area and timing; no such board is known",

@@ -19,7 +19,7 @@ mod xdc;
 pub use artix7::Mmcm;
 pub use ecp5::Pll;
 pub use signals::{Role, Signal, signals};
-pub use top::{Emitted, top};
+pub use top::{Emitted, to_lut_ram, top};
 
 use crate::board::Host;
 use crate::params::Params;
@@ -154,6 +154,15 @@ pub struct Serial {
     pub tx: Pin,
 }
 
+/// How openFPGALoader reaches the board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loader {
+    /// Its name of the JTAG cable: what is on the board, or usual where nothing is.
+    pub cable: &'static str,
+    /// Options that writing the flash memory needs besides.
+    pub flash: &'static [&'static str],
+}
+
 /// Sizes that differ from `Params::for_ports`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
@@ -202,6 +211,8 @@ pub struct Board {
     pub leds: &'static [Led],
     /// Sizes, if not the usual ones.
     pub sizes: Option<Sizes>,
+    /// How it is loaded.
+    pub loader: Loader,
     /// The host's side.
     pub host: Host,
     /// Memories of up to so many bits go to LUT RAM, where block RAM is scarce.
@@ -285,6 +296,14 @@ impl Board {
         };
         p.check().map_err(crate::board::SystemError::from)?;
         Ok(p)
+    }
+
+    /// Names of the blocks (`blocks::NAMES`) that it has.
+    pub fn blocks(&self) -> impl Iterator<Item = &'static str> {
+        let of_host = ["host_port", "pcie_endpoint_core"];
+        let has = self.host != Host::None;
+        let all = crate::blocks::NAMES.iter().copied();
+        all.filter(move |name| has || !of_host.contains(name))
     }
 
     /// The name of its top module.

@@ -24,13 +24,6 @@ pub struct Emitted {
     pub params: Params,
 }
 
-impl Emitted {
-    /// Everything, as one text.
-    pub fn verilog(&self) -> String {
-        self.core.verilog.clone() + &self.wrapper
-    }
-}
-
 /// The top of `b` for the parameters `p` (of [`Board::params`], or others with no more ports than the board has), with the firmware `image`.
 pub fn top(b: &Board, p: &Params, image: &[u8]) -> Result<Emitted, BoardError> {
     b.params(Some(p.ports))?;
@@ -64,7 +57,10 @@ pub fn top(b: &Board, p: &Params, image: &[u8]) -> Result<Emitted, BoardError> {
 }
 
 /// Gives the style of LUT RAM to the block RAMs (`rtl::ram::block`) of up to `bits` bits: what they do stays the same.
-fn to_lut_ram(verilog: &str, bits: u32) -> String {
+pub fn to_lut_ram(verilog: &str, bits: u32) -> String {
+    if bits == 0 {
+        return verilog.to_string();
+    }
     let mut small = false;
     let mut out = String::with_capacity(verilog.len());
     for line in verilog.lines() {

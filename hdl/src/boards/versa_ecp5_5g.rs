@@ -87,6 +87,10 @@ pub const BOARD: Board = Board {
         led("E18", 1, 1),
     ],
     sizes: None,
+    loader: Loader {
+        cable: "ft2232",
+        flash: &[],
+    },
     host: Host::Place,
     lut_ram_bits: 0,
     works: "switch and management in simulation; not run on the board yet",

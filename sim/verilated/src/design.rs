@@ -1,6 +1,7 @@
 //! What is to be built: the Verilog, its ports and clocks, and how.
 
 use crate::Error;
+use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 
 /// Direction of a port, seen from the design.
@@ -88,6 +89,12 @@ pub struct Options {
 }
 
 impl Design {
+    /// The digest of its source: SHA-256, 96 bits of it in hexadecimal. Whoever has a file with the same digest has what is simulated.
+    pub fn digest(&self) -> String {
+        let hash = Sha256::digest(&self.verilog);
+        hash.iter().take(12).map(|b| format!("{b:02x}")).collect()
+    }
+
     /// Checks names, widths and clocks before any tool sees them.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let fail = |problem: String| {
@@ -177,6 +184,14 @@ mod tests {
             ports,
             clocks,
         }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_source() {
+        let mut d = design(vec![], &[]);
+        assert_eq!(d.digest(), "e3b0c44298fc1c149afbf4c8");
+        d.verilog.push(' ');
+        assert_ne!(d.digest(), "e3b0c44298fc1c149afbf4c8");
     }
 
     #[test]

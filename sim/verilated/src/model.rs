@@ -44,6 +44,7 @@ struct Functions {
 /// A simulated design. See the crate's documentation for when inputs and outputs are seen.
 pub struct Model {
     top: String,
+    digest: String,
     shim: *mut c_void,
     functions: Functions,
     inputs: HashMap<String, Slot>,
@@ -128,6 +129,7 @@ impl Model {
         let (outputs, output_words) = layout(design.outputs());
         let mut model = Model {
             top: design.top.clone(),
+            digest: design.digest(),
             shim,
             functions,
             inputs,
@@ -140,6 +142,11 @@ impl Model {
         };
         model.eval();
         Ok(model)
+    }
+
+    /// [`Design::digest`] of what is simulated.
+    pub fn verilog_digest(&self) -> &str {
+        &self.digest
     }
 
     /// Looks up an input that is not a clock.

@@ -180,7 +180,12 @@ impl Report {
 }
 
 /// The median of a sorted list that is not empty: the mean of the middle two when the count is even.
-fn median(sorted: &[f64]) -> f64 {
+///
+/// # Panics
+///
+/// If it is empty.
+#[must_use]
+pub fn median(sorted: &[f64]) -> f64 {
     let middle = sorted.len() / 2;
     if sorted.len() % 2 == 1 {
         sorted[middle]

@@ -1,131 +1,314 @@
-//! `cargo xtask bench resources`: area and clock frequency on a Lattice ECP5 (LFE5UM5G-45F-8).
+//! `cargo xtask bench resources`: area and clock frequency of boards and of their blocks.
 //!
-//! The emitted Verilog goes through Yosys (`synth_ecp5`, flattened, abc9) once; that netlist is
-//! counted as it is. For place and route it gets a [`netlist::harness`] instead of pins, so that a
-//! core with hundreds of ports fits the package and every path from and to a port is timed. Then
-//! nextpnr-ecp5 runs once a seed. Everything is cached under `target/bench/resources` by the content
-//! of the Verilog and the tools' versions: a whole core takes minutes.
+//! A board is what `cargo xtask bitstream` makes of it, from the same folders: its netlist counted, its core clock as place and route leave it. A block alone goes
+//! through the same synthesis, and then gets a [`netlist::harness`] instead of pins, so that hundreds of ports fit the package and every path from and to a port is
+//! timed. So does the card without a board, with any number of ports. nextpnr runs once a seed: five for the first board and its blocks, one for
+//! the others. Xilinx boards have areas only. Everything is kept under `target/` by its content: what was interrupted goes on where it stopped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use smartnic_bench::Report;
 
 use super::Args;
+use crate::bitstream::Design;
 use crate::fpga::place::{Device, Job};
 use crate::fpga::synth::{Synthesis, source_digest};
-use crate::fpga::{described, netlist, timing, tools};
+use crate::fpga::{area, described, netlist, timing, tools};
 use crate::lint::{emit, verilog_files};
-use crate::paths;
+use crate::{boards, paths};
 
-/// The part of the first board, as its maker writes it.
-const DEVICE_NAME: &str = "LFE5UM5G-45F-8BG381C";
+/// The board whose FPGA the card without a board is measured on.
+const FIRST: &str = "versa-ecp5-5g";
 
-/// The frequency that place and route works for, MHz: the core's clock.
+/// Seeds of place and route for that board, and for the others.
+const SEEDS: (u32, u32) = (5, 1);
+
+/// The frequency that place and route of a block works for, MHz: the core's clock.
 const TARGET_MHZ: u32 = 125;
 
 /// The netlist that is placed and routed.
 const HARNESS: &str = "harness.json";
 
-/// That part, as nextpnr names it.
-fn device() -> Device {
-    Device {
-        device: "um5g-45k".into(),
-        package: "CABGA381".into(),
-        speed: 8,
-    }
+/// The core's clock, in a board's top.
+const CORE_CLOCK: &str = "clock";
+
+/// Something to measure that needs a harness.
+struct Part {
+    case: String,
+    /// What `smartnic-hdl emit` is asked for; nothing for Verilog that is there already.
+    select: Vec<String>,
+    verilog: PathBuf,
 }
 
-/// Emits, synthesises, places and routes, and prints.
+/// Measures what is asked for, and prints.
 pub fn run(args: &Args) -> Result<()> {
-    let base = paths::target().join("bench/resources");
-    let (case, verilog) = emitted(args, &base.join("verilog"))?;
-    let files = verilog_files(&verilog)?;
-    let info = described(&verilog)?;
-    let top = info.as_ref().and_then(|info| info["top"].as_str());
-    let (yosys, nextpnr) = (tools::YOSYS.find()?, tools::NEXTPNR_ECP5.find()?);
-    let device = device();
-    let synthesis = Synthesis::ecp5(&yosys, &files, top);
-    let place = [nextpnr.version.as_str(), &device.options().join(" ")];
-    let dir = base.join(synthesis.digest(&place)?);
-    fs::create_dir_all(&dir)?;
-
-    let synthesised = timed(
-        &format!("{} (a whole core: up to 20 minutes)", yosys.version),
-        || synthesis.run(&dir),
-    )?;
-    let counts = netlist::count(&synthesised)?;
-    let harnessed = netlist::harness(&synthesised)?;
-    fs::write(dir.join(HARNESS), serde_json::to_vec(&harnessed.netlist)?)?;
-
-    let mut report = Report::new("resources");
-    report.param("device", DEVICE_NAME);
-    report.param("clock", harnessed.clock.clone());
-    report.param("yosys", yosys.version.clone());
-    report.param("nextpnr", nextpnr.version.clone());
-    report.param("verilog", source_digest(&files)?);
-    if let Some(info) = &info {
-        report.hardware(&info["parameters"]);
+    tools::prepare();
+    let mut failed = Vec::new();
+    if args.board.is_none()
+        && (args.ports.is_some() || args.verilog.is_some() || args.block.is_some())
+    {
+        let first = boards::find(FIRST)?;
+        let mut bench = Bench::new(args, &first);
+        bench.note(args, |bench| bench.part(&card(args)), &mut failed);
+        return finish(&failed);
     }
-    report.add(&case, "lut4", counts.lut4 as f64, "1");
-    report.add(&case, "ff", counts.ff as f64, "1");
-    report.add(&case, "bram", counts.bram as f64, "1");
-    let job = Job {
-        device: &device,
-        netlist: HARNESS,
-        constraints: None,
-        mhz: TARGET_MHZ,
-        config: None,
+    let all = boards::all()?;
+    let chosen = match &args.board {
+        Some(name) => vec![boards::pick(&all, name)?],
+        None => all.as_array().context("a list of boards")?.clone(),
     };
-    let mut worst: Option<timing::Path> = None;
-    for seed in (args.seed..).take(args.runs.unwrap_or(3) as usize) {
-        let name = format!(
-            "{}, seed {seed} (a whole core: up to 20 minutes)",
-            nextpnr.version
+    for board in &chosen {
+        let mut bench = Bench::new(args, board);
+        bench.note(
+            args,
+            |bench| bench.board(args.block.as_deref()),
+            &mut failed,
         );
-        let routed = timed(&name, || job.route(&nextpnr, &dir, seed))?;
-        let fmax = timing::fmax(&routed, &harnessed.clock)?;
-        eprintln!("resources: seed {seed}: {fmax:.1} MHz");
-        report.add(&case, "core_fmax_mhz", fmax, "MHz");
-        let path = timing::critical_path(&routed, &harnessed.clock);
-        worst = match (worst, path) {
-            (Some(a), Some(b)) if a.ns >= b.ns => Some(a),
-            (a, b) => b.or(a),
-        };
     }
-    print!(
-        "{}",
-        if args.json {
-            report.json()
-        } else {
-            report.table()
-        }
-    );
-    if let Some(path) = worst {
-        eprintln!("{path}");
-    }
-    Ok(())
+    finish(&failed)
 }
 
-/// The Verilog to measure, and the name of the case.
-fn emitted(args: &Args, base: &Path) -> Result<(String, PathBuf)> {
+fn finish(failed: &[String]) -> Result<()> {
+    match failed {
+        [] => Ok(()),
+        some => bail!("{}", some.join("; ")),
+    }
+}
+
+/// The card without a board, or one of its blocks, or Verilog that was emitted before.
+fn card(args: &Args) -> Part {
+    let base = paths::target().join("bench/resources/verilog");
     if let Some(dir) = &args.verilog {
         let name = dir.file_name().unwrap_or(dir.as_os_str());
-        return Ok((name.to_string_lossy().into_owned(), dir.clone()));
+        return Part {
+            case: name.to_string_lossy().into_owned(),
+            select: Vec::new(),
+            verilog: dir.clone(),
+        };
     }
-    let ports = args.ports.to_string();
-    let mut select = vec!["--ports", &ports];
+    let ports = args.ports.unwrap_or(2).to_string();
+    let mut select = vec!["--ports".to_owned(), ports.clone()];
     let mut case = format!("core-{ports}-ports");
     if let Some(block) = &args.block {
-        select.extend(["--block", block]);
+        select.extend(["--block".to_owned(), block.clone()]);
         case.clone_from(block);
     }
-    eprintln!("resources: emitting {case}");
-    let dir = base.join(&case);
-    emit(&select, &dir)?;
-    Ok((case, dir))
+    Part {
+        verilog: base.join(&case),
+        case,
+        select,
+    }
+}
+
+/// One board's figures on their way.
+struct Bench<'a> {
+    board: &'a Value,
+    seeds: Vec<u64>,
+    report: Report,
+    /// The longest path of the last case.
+    worst: Option<timing::Path>,
+    failed: Vec<String>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(args: &Args, board: &'a Value) -> Self {
+        let usual = if board["board"] == FIRST {
+            SEEDS.0
+        } else {
+            SEEDS.1
+        };
+        let count = args.runs.unwrap_or(usual) as usize;
+        let mut report = Report::new("resources");
+        report.param("device", board["part"].clone());
+        Self {
+            board,
+            seeds: (args.seed..).take(count).collect(),
+            report,
+            worst: None,
+            failed: Vec::new(),
+        }
+    }
+
+    /// Does it and prints what came out, whether or not it came to its end; what failed goes into the list.
+    fn note(
+        &mut self,
+        args: &Args,
+        work: impl FnOnce(&mut Self) -> Result<()>,
+        failed: &mut Vec<String>,
+    ) {
+        if let Err(error) = work(self) {
+            self.failed.push(format!("{error:#}"));
+        }
+        let shown = if args.json {
+            self.report.json()
+        } else {
+            self.report.table()
+        };
+        print!("{shown}");
+        if let Some(path) = &self.worst {
+            eprintln!("{path}");
+        }
+        failed.append(&mut self.failed);
+    }
+
+    /// The board as a whole and its blocks, or one block. What fails does not hide what comes after it.
+    fn board(&mut self, block: Option<&str>) -> Result<()> {
+        let name = self.board["board"]
+            .as_str()
+            .context("a board's name")?
+            .to_owned();
+        let listed = self.board["blocks"]
+            .as_array()
+            .context("a board's blocks")?;
+        let all: Vec<String> = listed
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
+        let blocks = match block {
+            Some(block) => vec![block.to_owned()],
+            None => {
+                if let Err(error) = self.whole(&name) {
+                    self.failed.push(format!("{name}: {error:#}"));
+                }
+                all
+            }
+        };
+        for block in blocks {
+            let case = format!("{name}/{block}");
+            let part = Part {
+                select: ["--board", &name, "--block", &block]
+                    .map(str::to_owned)
+                    .into(),
+                verilog: paths::target().join("bench/resources/verilog").join(&case),
+                case,
+            };
+            if let Err(error) = self.part(&part) {
+                self.failed.push(format!("{}: {error:#}", part.case));
+            }
+        }
+        Ok(())
+    }
+
+    /// A board's bitstream.
+    fn whole(&mut self, name: &str) -> Result<()> {
+        let design = Design::emit(name, None)?;
+        self.report.hardware(&design.info()["parameters"]);
+        if self.is_xilinx() {
+            return self.area(name, &area::xc7(&design.xilinx_cells()?));
+        }
+        let made = design.synthesised()?;
+        self.report.param("verilog", made.source_digest()?);
+        self.area(name, &area::ecp5(&made.counts()?))?;
+        self.clocks(name, CORE_CLOCK, |seed| made.route(seed))
+    }
+
+    fn is_xilinx(&self) -> bool {
+        self.board["fpga"]["family"] == "xc7"
+    }
+
+    /// Something with a harness.
+    fn part(&mut self, part: &Part) -> Result<()> {
+        if !part.select.is_empty() {
+            let select: Vec<&str> = part.select.iter().map(String::as_str).collect();
+            emit(&select, &part.verilog)?;
+        }
+        let files = verilog_files(&part.verilog)?;
+        let info = described(&part.verilog)?;
+        let top = info.as_ref().and_then(|info| info["top"].as_str());
+        if let Some(info) = &info {
+            self.report.hardware(&info["parameters"]);
+        }
+        self.report.param("verilog", source_digest(&files)?);
+        let base = paths::target().join("bench/resources");
+        let yosys = tools::YOSYS.find()?;
+        self.report.param("yosys", yosys.version.clone());
+        let name = format!("{}: {}", part.case, yosys.version);
+        if self.is_xilinx() {
+            let synthesis = Synthesis::xc7(&yosys, &files, top.context("no top")?);
+            let dir = base.join(synthesis.digest(&[])?);
+            fs::create_dir_all(&dir)?;
+            let made = timed(&name, || synthesis.run(&dir))?;
+            return self.area(&part.case, &area::xc7(&netlist::kinds(&made)?));
+        }
+        let nextpnr = tools::NEXTPNR_ECP5.find()?;
+        self.report.param("nextpnr", nextpnr.version.clone());
+        let device = Device::of(&self.board["fpga"])?;
+        let synthesis = Synthesis::ecp5(&yosys, &files, top);
+        let dir = base.join(synthesis.digest(&[&nextpnr.version, &device.options().join(" ")])?);
+        fs::create_dir_all(&dir)?;
+        let made = timed(&name, || synthesis.run(&dir))?;
+        self.area(&part.case, &area::ecp5(&netlist::count(&made)?))?;
+        let harnessed = netlist::harness(&made)?;
+        write_json(&dir.join(HARNESS), &harnessed.netlist)?;
+        let job = Job {
+            device: &device,
+            netlist: HARNESS,
+            constraints: None,
+            mhz: TARGET_MHZ,
+            config: None,
+        };
+        self.clocks(&part.case, &harnessed.clock, |seed| {
+            job.route(&nextpnr, &dir, seed)
+        })
+    }
+
+    fn area(&mut self, case: &str, counts: &[(&str, f64)]) -> Result<()> {
+        for (metric, value) in counts {
+            self.report.add(case, metric, *value, "1");
+        }
+        Ok(())
+    }
+
+    /// The core clock over the seeds.
+    fn clocks(
+        &mut self,
+        case: &str,
+        clock: &str,
+        route: impl Fn(u64) -> Result<Value>,
+    ) -> Result<()> {
+        let mut reached = Vec::new();
+        self.worst = None;
+        for &seed in &self.seeds {
+            let routed = timed(&format!("{case}: place and route, seed {seed}"), || {
+                route(seed)
+            })?;
+            let fmax = timing::fmax(&routed, clock)?;
+            eprintln!("resources: {case}: seed {seed}: {fmax:.1} MHz");
+            reached.push(fmax);
+            let path = timing::critical_path(&routed, clock);
+            self.worst = match (self.worst.take(), path) {
+                (Some(a), Some(b)) if a.ns >= b.ns => Some(a),
+                (a, b) => b.or(a),
+            };
+        }
+        for (metric, value) in over_seeds(&mut reached) {
+            self.report.add(case, metric, value, "MHz");
+        }
+        Ok(())
+    }
+}
+
+/// Smallest, median and largest; nothing of nothing.
+fn over_seeds(reached: &mut [f64]) -> Vec<(&'static str, f64)> {
+    reached.sort_by(f64::total_cmp);
+    let (Some(&min), Some(&max)) = (reached.first(), reached.last()) else {
+        return Vec::new();
+    };
+    let median = smartnic_bench::median(reached);
+    vec![
+        ("core_fmax_mhz_min", min),
+        ("core_fmax_mhz_median", median),
+        ("core_fmax_mhz_max", max),
+    ]
+}
+
+fn write_json(file: &Path, value: &Value) -> Result<()> {
+    Ok(fs::write(file, serde_json::to_vec(value)?)?)
 }
 
 /// Says what begins, and how long it took.
@@ -135,4 +318,28 @@ fn timed<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let result = work()?;
     eprintln!("resources: {:.0} s", start.elapsed().as_secs_f64());
     Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_become_three_figures() {
+        let figures = over_seeds(&mut [130.0, 120.0, 125.0]);
+        let names: Vec<_> = figures.iter().map(|f| f.0).collect();
+        assert_eq!(
+            names,
+            [
+                "core_fmax_mhz_min",
+                "core_fmax_mhz_median",
+                "core_fmax_mhz_max"
+            ]
+        );
+        assert_eq!(
+            figures.iter().map(|f| f.1).collect::<Vec<_>>(),
+            [120.0, 125.0, 130.0]
+        );
+        assert!(over_seeds(&mut []).is_empty());
+    }
 }

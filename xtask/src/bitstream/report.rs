@@ -1,6 +1,6 @@
-//! What came out: area, and every clock against its constraint.
+//! What came out: area, every clock against its constraint, every crossing against a period.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -49,8 +49,38 @@ pub fn clocks(report: &Value, expected: &Value) -> Result<Vec<Clock>> {
         .collect()
 }
 
+/// The longest way from one clock's registers to another's.
+#[derive(Debug, PartialEq)]
+pub struct Crossing {
+    /// From which clock, to which.
+    pub clocks: [String; 2],
+    /// The longest path, ns.
+    pub ns: f64,
+    /// What it may take, ns: the bits of a pointer that changes by one at a time must not be a period of their clock apart, or the other side sees two changes at once.
+    pub limit: f64,
+}
+
+/// Every crossing of nextpnr's report between these clocks.
+pub fn crossings(report: &Value, clocks: &[Clock]) -> Vec<Crossing> {
+    let paths = timing::crossings(report);
+    let named = |net: &str| {
+        clocks
+            .iter()
+            .find(|clock| timing::is_clock(net, &clock.name))
+    };
+    let known = paths.into_iter().filter_map(|(from, to, ns)| {
+        let (from, to) = (named(&from)?, named(&to)?);
+        Some(Crossing {
+            clocks: [from.name.clone(), to.name.clone()],
+            ns,
+            limit: 1000.0 / from.constraint.max(to.constraint),
+        })
+    });
+    known.collect()
+}
+
 /// For people.
-pub fn summary(info: &Value, counts: &Counts, clocks: &[Clock]) -> String {
+pub fn summary(info: &Value, counts: &Counts, clocks: &[Clock], crossings: &[Crossing]) -> String {
     let text = |name: &str| info[name].as_str().unwrap_or("?").to_owned();
     let mut out = format!(
         "{} ({}), {} ports\n",
@@ -74,12 +104,61 @@ pub fn summary(info: &Value, counts: &Counts, clocks: &[Clock]) -> String {
             if clock.met() { "met" } else { "NOT MET" }
         );
     }
+    for crossing in crossings {
+        let [from, to] = &crossing.clocks;
+        let _ = writeln!(
+            out,
+            "  {:<27} {:>5.2} ns of {:>5.2}  slack {:>+6.2} ns  crossing",
+            format!("{from} to {to}"),
+            crossing.ns,
+            crossing.limit,
+            crossing.limit - crossing.ns
+        );
+    }
     out.pop();
     out
 }
 
-/// Fails, with the longest path, if a clock does not reach its frequency.
-pub fn met(report: &Value, clocks: &[Clock]) -> Result<()> {
+/// A clock that does not reach its frequency.
+#[derive(Debug)]
+pub struct Late {
+    clock: String,
+    achieved: f64,
+    constraint: f64,
+}
+
+impl Late {
+    /// What part of its frequency it reaches.
+    pub fn ratio(&self) -> f64 {
+        self.achieved / self.constraint
+    }
+}
+
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "timing is not met: clock {} reaches {:.1} MHz of {:.1}; try another --seed, or shorten the path above",
+            self.clock, self.achieved, self.constraint
+        )
+    }
+}
+
+impl std::error::Error for Late {}
+
+/// Fails if a clock does not reach its frequency, with its longest path, or if a crossing is too long.
+pub fn met(report: &Value, clocks: &[Clock], crossings: &[Crossing]) -> Result<()> {
+    if let Some(long) = crossings
+        .iter()
+        .find(|crossing| crossing.ns > crossing.limit)
+    {
+        let [from, to] = &long.clocks;
+        bail!(
+            "timing is not met: the crossing from {from} to {to} takes {:.2} ns of {:.2}",
+            long.ns,
+            long.limit
+        );
+    }
     let slack = |clock: &&Clock| clock.achieved / clock.constraint;
     let worst = clocks
         .iter()
@@ -91,12 +170,12 @@ pub fn met(report: &Value, clocks: &[Clock]) -> Result<()> {
     if let Some(path) = timing::critical_path(report, &clock.name) {
         eprintln!("{path}");
     }
-    bail!(
-        "timing is not met: clock {} reaches {:.1} MHz of {:.1}; try another --seed, or shorten the path above",
-        clock.name,
-        clock.achieved,
-        clock.constraint
-    )
+    Err(Late {
+        clock: clock.name.clone(),
+        achieved: clock.achieved,
+        constraint: clock.constraint,
+    }
+    .into())
 }
 
 #[cfg(test)]
@@ -122,14 +201,45 @@ mod tests {
         let expected = json!({ "clock": 125 });
         let slow = report(124.9, 125.0);
         let found = clocks(&slow, &expected).unwrap();
-        let error = met(&slow, &found).unwrap_err().to_string();
+        let error = met(&slow, &found, &[]).unwrap_err();
+        assert!(error.downcast_ref::<Late>().unwrap().ratio() < 1.0);
+        let error = error.to_string();
         assert!(
             error.contains("clock reaches 124.9 MHz of 125.0"),
             "{error}"
         );
         let info = json!({ "title": "T", "part": "P", "parameters": { "ports": 2 } });
-        assert!(summary(&info, &Counts::default(), &found).contains("NOT MET"));
+        assert!(summary(&info, &Counts::default(), &found, &[]).contains("NOT MET"));
         let fast = report(125.0, 125.0);
-        met(&fast, &clocks(&fast, &expected).unwrap()).unwrap();
+        met(&fast, &clocks(&fast, &expected).unwrap(), &[]).unwrap();
+    }
+
+    #[test]
+    fn a_crossing_has_one_period_of_the_faster_clock() {
+        let clock = |name: &str, constraint| Clock {
+            name: name.into(),
+            achieved: 200.0,
+            constraint,
+        };
+        let both = [clock("clock", 125.0), clock("rgmii0_rxc", 25.0)];
+        let path = |to: &str, ns: f64| json!({ "from": "posedge $glbnet$clock", "to": to, "path": [{ "delay": ns }] });
+        let report = json!({ "critical_paths": [
+            path("posedge $glbnet$clock", 7.0), path("posedge rgmii0_rxc$TRELLIS_IO_IN", 8.5), path("<async>", 20.0),
+        ] });
+        let found = crossings(&report, &both);
+        let names = ["clock", "rgmii0_rxc"].map(str::to_owned);
+        assert_eq!(
+            found,
+            [Crossing {
+                clocks: names,
+                ns: 8.5,
+                limit: 8.0
+            }]
+        );
+        let error = met(&report, &both, &found).unwrap_err().to_string();
+        assert!(
+            error.contains("from clock to rgmii0_rxc takes 8.50 ns of 8.00"),
+            "{error}"
+        );
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::{Progress, publish, report};
+use super::{Design, publish, report};
+use crate::fpga::area::Xc7;
 use crate::fpga::synth::{NETLIST, Synthesis};
 use crate::fpga::{PART, netlist, read_json, tools};
 use crate::lint::verilog_files;
@@ -18,26 +19,29 @@ use crate::proc::{capture, command, minutes};
 const DATABASE: &str = "PRJXRAY_DB_DIR";
 const CHIPDB: &str = "NEXTPNR_XILINX_CHIPDB";
 
-/// Builds the bitstream of a Xilinx board; stops, and says what is missing, where the tools end.
-pub fn build(
-    progress: &Progress,
-    info: &Value,
-    source: &Path,
-    (base, finished): (&Path, &Path),
-    seed: u64,
-) -> Result<()> {
+/// Synthesises; the folder, and what cells the netlist has.
+pub fn synthesised(design: &Design) -> Result<(PathBuf, BTreeMap<String, u64>)> {
+    tools::prepare();
     let yosys = tools::YOSYS.find()?;
-    let files = verilog_files(source)?;
-    let constraints = info["constraints"].as_str().context("no constraint file")?;
-    let text = fs::read_to_string(source.join(constraints))?;
-    let top = info["top"].as_str().context("no top")?;
+    let files = verilog_files(&design.source)?;
+    let (_, text) = design.constraints()?;
+    let top = design.info["top"].as_str().context("no top")?;
     let synthesis = Synthesis::xc7(&yosys, &files, top);
-    let dir = base.join(synthesis.digest(&[&text])?);
+    let dir = design.base.join(synthesis.digest(&[&text])?);
     fs::create_dir_all(&dir)?;
     fs::write(dir.join("board.xdc"), &text)?;
+    design
+        .progress
+        .step(&format!("synthesis ({})", yosys.version));
+    let cells = netlist::kinds(&synthesis.run(&dir)?)?;
+    Ok((dir, cells))
+}
 
-    progress.step(&format!("synthesis ({})", yosys.version));
-    println!("{}", area(info, &netlist::kinds(&synthesis.run(&dir)?)?));
+/// Builds the bitstream of a Xilinx board; stops, and says what is missing, where the tools end.
+pub fn build(design: &Design, seed: u64) -> Result<()> {
+    let (progress, info) = (&design.progress, &design.info);
+    let (dir, cells) = synthesised(design)?;
+    println!("{}", area(info, &cells));
 
     let part = info["part"].as_str().context("no part")?;
     let place = Place::find(part, paths::which, |name| {
@@ -65,7 +69,7 @@ pub fn build(
     capture(&mut run, minutes(90))?;
     let routed = read_json(&dir.join(PART))?;
     let clocks = report::clocks(&routed, &info["clocks_mhz"])?;
-    report::met(&routed, &clocks)?;
+    report::met(&routed, &clocks, &report::crossings(&routed, &clocks))?;
 
     progress.step("packing (Project X-Ray)");
     let mut frames = command(&place.fasm2frames);
@@ -88,34 +92,25 @@ pub fn build(
         "part.bit",
     ]);
     capture(&mut pack, minutes(10))?;
-    publish(&dir.join("part.bit"), finished)?;
-    progress.step(&format!("done: {}", finished.display()));
+    publish(&dir.join("part.bit"), &design.finished)?;
+    progress.step(&format!("done: {}", design.finished.display()));
     Ok(())
 }
 
-/// The area report. A LUT RAM of 32 or 64 words takes as many LUTs as its primitive has ports.
+/// The area report.
 fn area(info: &Value, cells: &BTreeMap<String, u64>) -> String {
-    let sum = |weight: &dyn Fn(&str) -> u64| -> u64 {
-        cells.iter().map(|(kind, n)| weight(kind) * n).sum()
-    };
-    let luts = sum(&|kind| u64::from(kind.len() == 4 && kind.starts_with("LUT") || kind == "INV"));
-    let memory = sum(&|kind| match kind {
-        "RAM32M" | "RAM64M" => 4,
-        "RAM32X1D" | "RAM64X1D" => 2,
-        "SRL16E" | "SRLC32E" | "RAM32X1S" | "RAM64X1S" => 1,
-        _ => 0,
-    });
-    let ffs = sum(&|kind| u64::from(["FDRE", "FDSE", "FDCE", "FDPE"].contains(&kind)));
-    let (half, whole) = (
-        sum(&|k| u64::from(k == "RAMB18E1")),
-        sum(&|k| u64::from(k == "RAMB36E1")),
-    );
-    let carry = sum(&|kind| u64::from(kind == "CARRY4"));
+    let sum = Xc7::of(cells);
     format!(
-        "{} ({}), {} ports\n  LUT {luts} and {memory} as memory   CARRY4 {carry}   FF {ffs}   RAMB18 {half}   RAMB36 {whole}",
+        "{} ({}), {} ports\n  LUT {} and {} as memory   CARRY4 {}   FF {}   RAMB18 {}   RAMB36 {}",
         info["title"].as_str().unwrap_or("?"),
         info["part"].as_str().unwrap_or("?"),
-        info["parameters"]["ports"]
+        info["parameters"]["ports"],
+        sum.lut,
+        sum.memory,
+        sum.carry,
+        sum.ff,
+        sum.half,
+        sum.whole
     )
 }
 
@@ -179,17 +174,16 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn area_counts_every_kind_by_its_weight() {
+    fn the_area_is_one_line_under_the_board_s() {
         let cell = |kind: &str| json!({ "type": kind });
         let netlist = json!({ "modules": { "top": { "attributes": { "top": "1" }, "cells": {
-            "a": cell("LUT4"), "b": cell("LUT6"), "c": cell("RAM32M"), "d": cell("FDRE"), "e": cell("RAMB36E1"), "f": cell("CARRY4"),
+            "a": cell("LUT4"), "b": cell("RAM32M"), "c": cell("FDRE"), "d": cell("RAMB36E1"),
         } } } });
         let info = json!({ "title": "T", "part": "P", "parameters": { "ports": 2 } });
         let text = area(&info, &netlist::kinds(&netlist).unwrap());
-        assert!(
-            text.contains("LUT 2 and 4 as memory   CARRY4 1   FF 1   RAMB18 0   RAMB36 1"),
-            "{text}"
-        );
+        let want =
+            "T (P), 2 ports\n  LUT 1 and 4 as memory   CARRY4 0   FF 1   RAMB18 0   RAMB36 1";
+        assert_eq!(text, want);
         let left = json!({ "modules": { "top": { "attributes": { "top": "1" }, "cells": { "a": cell("$add") } } } });
         assert!(netlist::kinds(&left).is_err());
     }

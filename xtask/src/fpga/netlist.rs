@@ -78,6 +78,35 @@ pub fn count(netlist: &Value) -> Result<Counts> {
     Ok(counts)
 }
 
+/// Every bit of the top module's ports: `name`, or `name[0]` and so on.
+pub fn ports(netlist: &Value) -> Result<BTreeSet<String>> {
+    let (_, module) = top(netlist)?;
+    let ports = module["ports"].as_object().into_iter().flatten();
+    let bits = ports.flat_map(|(name, port)| {
+        let bits = port["bits"].as_array().map_or(0, Vec::len);
+        let bit = |i| {
+            if bits == 1 {
+                name.clone()
+            } else {
+                format!("{name}[{i}]")
+            }
+        };
+        (0..bits).map(bit).collect::<Vec<_>>()
+    });
+    Ok(bits.collect())
+}
+
+/// How many block RAMs the instance of this name has, wherever it stands: a cell's name is the way to it, with points between.
+pub fn block_rams(netlist: &Value, instance: &str) -> Result<usize> {
+    let (_, module) = top(netlist)?;
+    let cells = module.get("cells").and_then(Value::as_object);
+    let rams = cells.into_iter().flatten().filter(|(name, cell)| {
+        let kind = cell["type"].as_str().unwrap_or_default();
+        ["DP16KD", "PDPW16KD"].contains(&kind) && name.split('.').any(|part| part == instance)
+    });
+    Ok(rams.count())
+}
+
 /// One bit of a port: its net, and whether it goes in or out.
 struct PortBit {
     net: u64,
@@ -291,6 +320,28 @@ mod tests {
                 bram: 0
             }
         );
+    }
+
+    #[test]
+    fn ports_are_named_bit_for_bit() {
+        let names: Vec<_> = ports(&small()).unwrap().into_iter().collect();
+        assert_eq!(names, ["a", "clock", "q[0]", "q[1]", "unused"]);
+    }
+
+    #[test]
+    fn block_rams_are_found_by_their_instance() {
+        let mut netlist = small();
+        let cells = &mut netlist["modules"]["small"]["cells"];
+        for name in [
+            "card.fdb.way0.mem.0.0",
+            "card.fdb.way1.mem.0.0",
+            "card.fdb2.mem.0.0",
+            "fdb",
+        ] {
+            cells[name] = json!({ "type": "DP16KD" });
+        }
+        cells["card.fdb.key"] = json!({ "type": "LUT4" });
+        assert_eq!(block_rams(&netlist, "fdb").unwrap(), 3);
     }
 
     #[test]

@@ -110,9 +110,9 @@ fn why(log: &str) -> Option<String> {
         format!(
             "the design does not fit the FPGA (nextpnr: {error}); take smaller tables (fdb_entries, cells) or fewer ports"
         )
-    } else if error.contains("is not a valid pin")
-        || error.contains("unconstrained")
-        || error.contains("unable to find port")
+    } else if ["which does not exist", "is unconstrained"]
+        .iter()
+        .any(|text| error.contains(text))
     {
         format!("the constraint file and the design do not agree (nextpnr: {error})")
     } else {
@@ -145,6 +145,8 @@ mod tests {
         assert!(why(full).unwrap().contains("does not fit"));
         let pins = "ERROR: IO 'led[3]' is unconstrained in LPF (override this error with --lpf-allow-unconstrained)";
         assert!(why(pins).unwrap().contains("do not agree"));
+        let ball = "ERROR: IO pin 'a' constrained to pin 'ZZ9', which does not exist for package 'CABGA256'.";
+        assert!(why(ball).unwrap().contains("do not agree"));
         assert_eq!(why("Info: fine"), None);
     }
 }

