@@ -8,6 +8,9 @@
 //! answers. There are also `gmii_rx_ce{i}`, `tx_ce{i}`, `speed{i}[2]` (as `port::STATUS` has it) in, and `tick`, `link_up[P]`, `activity[P]` (a pulse a frame) out.
 
 mod bus;
+mod gated;
+
+pub use gated::{LINGER, gated};
 
 use crate::params::{ParamError, Params};
 use crate::regbus::field;
@@ -23,6 +26,12 @@ const PAUSE_QUANTA: u64 = 0xffff;
 pub fn smartnic(p: &Params) -> Result<Module, ParamError> {
     p.check()?;
     let m = Module::new("smartnic");
+    card(&m, p);
+    Ok(m)
+}
+
+/// Fills the module `m` with the card.
+fn card<'a>(m: &Module, p: &'a Params) -> Top<'a> {
     let core = m.sync();
     let t = Top {
         global: m.inst("common", &control::global(p)),
@@ -59,7 +68,7 @@ pub fn smartnic(p: &Params) -> Result<Module, ParamError> {
     t.host();
     t.counters(&switch_reset);
     t.idle();
-    Ok(m)
+    t
 }
 
 struct Top<'a> {

@@ -208,6 +208,7 @@ fn clocks_may_differ() {
         core_ppm: 0,
         rx_ppm: vec![100, 100],
         phases: Some(4),
+        ..ClockSettings::default()
     };
     let mut settings = settings();
     settings.clocks = clocks;

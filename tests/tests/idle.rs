@@ -4,6 +4,8 @@
 use smartnic_hdl::params::Params;
 use smartnic_regs::values::{counter, dest, kind, learn, state};
 use smartnic_regs::{Access, PAGES, Reg, fdb, global, lag, port, stats};
+use smartnic_sim::card::ClockSettings;
+use smartnic_sim::pcie::Settings;
 use smartnic_sim::ports::generator::{Generator, Plan};
 use smartnic_sim::ports::traffic::{Flow, Pace, Sizes};
 use smartnic_tests::rig::ring::ReceiveRing;
@@ -74,7 +76,12 @@ fn traffic(rig: &mut Rig, seed: u64, ring: &mut ReceiveRing) {
 
 #[test]
 fn nothing_changes_while_the_card_is_idle() {
-    let mut rig = Rig::new(Params::for_ports(4)).expect("a card");
+    // Clocks of parts that rest go on: whether those parts rest is the question.
+    let clocks = ClockSettings {
+        ungated: true,
+        ..ClockSettings::default()
+    };
+    let mut rig = Rig::with(Params::for_ports(4), Settings::default(), clocks).expect("a card");
     rig.bridge(3, true).expect("a bridge");
     // Time stands still but for the ticks that are added: ageing counts as idle between ticks.
     rig.write(&global::TICK, 0, u32::MAX).expect("written");

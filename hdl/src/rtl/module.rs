@@ -116,6 +116,10 @@ impl Module {
     pub fn input(&self, name: &str, width: u32) -> E {
         self.declare(name, width, Kind::Input, false)
     }
+    /// An input port that is a clock, of instances here alone.
+    pub fn clock(&self, name: &str) -> E {
+        self.declare(name, 1, Kind::Input, true)
+    }
     /// An output port, combinational: assign it in a process or with [`Module::assign`].
     pub fn output(&self, name: &str, width: u32) -> E {
         self.declare(name, width, Kind::Output, false)

@@ -18,6 +18,8 @@ pub struct ClockSettings {
     pub rx_ppm: Vec<u32>,
     /// Random phases, by this seed.
     pub phases: Option<u64>,
+    /// Leaves out no clock of a part that rests: for whoever looks at how parts rest.
+    pub ungated: bool,
 }
 
 #[derive(Debug)]
@@ -102,7 +104,7 @@ mod tests {
         let settings = ClockSettings {
             core_ppm: 0,
             rx_ppm: vec![100, 0],
-            phases: None,
+            ..Default::default()
         };
         let mut clocks = Clocks::new(&settings, 0, &[1, 2]);
         let mut edges = [0u32; 3];

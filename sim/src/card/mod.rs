@@ -11,20 +11,23 @@
 //! [`runner`] gives the card a thread and real time.
 
 mod clocks;
+mod gates;
 mod mmio;
 mod pins;
 pub mod runner;
+mod slot;
 
 pub use clocks::ClockSettings;
 
-use crate::gmii::{Driver, Monitor, Sent};
+use crate::gmii::Sent;
 use crate::pcie::{RootComplex, Settings};
 use crate::ports::{Attachment, PortError};
 use clocks::Clocks;
+use gates::Gates;
 use pins::CardPins;
+use slot::PortSlot;
 use smartnic_hdl::params::Params;
 use smartnic_verilated::{Design, Model, Options};
-use std::collections::VecDeque;
 use std::path::Path;
 
 /// Cycles that everything must be quiet before the card rests: longer than any register chain
@@ -32,10 +35,6 @@ use std::path::Path;
 const QUIET: u32 = 64;
 /// Cycles of reset at power-up.
 const RESET: u32 = 32;
-/// Cycles between looks at an attachment outside that had nothing.
-const POLL_OUTSIDE: u64 = 512;
-/// The same for one inside the process.
-const POLL_INSIDE: u64 = 16;
 
 /// Why a card cannot be made or used.
 #[derive(Debug, thiserror::Error)]
@@ -74,21 +73,12 @@ pub struct CardSettings {
     pub clocks: ClockSettings,
 }
 
-struct PortSlot {
-    attachment: Option<Box<dyn Attachment>>,
-    failed: bool,
-    link: bool,
-    driver: Driver,
-    monitor: Monitor,
-    next_poll: u64,
-    sent: VecDeque<Sent>,
-}
-
 /// A card.
 pub struct Card {
     model: Model,
     pins: CardPins,
     clocks: Clocks,
+    gates: Gates,
     /// The mask bit of the core clock.
     core: u32,
     rx_bits: Vec<u32>,
@@ -105,7 +95,7 @@ pub struct Card {
 impl Card {
     /// Generates, builds and powers up the card with these parameters.
     pub fn new(params: &Params, settings: &CardSettings) -> Result<Card, CardError> {
-        let top = smartnic_hdl::top::smartnic(params)?;
+        let top = smartnic_hdl::top::gated(params)?;
         Self::from_design(&smartnic_hdl::rtl::design(&top), settings)
     }
 
@@ -127,24 +117,16 @@ impl Card {
         let rx: Vec<u32> = (0..count)
             .map(|i| bit(&format!("rx{i}_clock")))
             .collect::<Result<_, _>>()?;
-        let slot = || PortSlot {
-            attachment: None,
-            failed: false,
-            link: false,
-            driver: Driver::new(),
-            monitor: Monitor::new(),
-            next_poll: 0,
-            sent: VecDeque::new(),
-        };
         let mut card = Card {
             clocks: Clocks::new(&settings.clocks, core, &rx),
+            gates: Gates::find(design, &model, settings.clocks.ungated)?,
             core: 1 << core,
             rx_bits: rx.iter().map(|bit| 1 << bit).collect(),
             model,
             pins,
             root: RootComplex::new(settings.root.clone()),
             config: None,
-            ports: (0..count).map(|_| slot()).collect(),
+            ports: (0..count).map(|_| PortSlot::new()).collect(),
             cycle: 0,
             quiet: 0,
             keep_sent: false,
@@ -230,10 +212,18 @@ impl Card {
             let drive = self.root.clock(beat, ready);
             self.pins.set_tlp(&mut self.model, &drive);
             let config = self.root.pins();
-            if self.config != Some(config) {
+            let configured = self.config != Some(config);
+            if configured {
                 self.pins.set_config(&mut self.model, &config);
                 self.config = Some(config);
             }
+            let awake = self
+                .gates
+                .next(&self.model, configured || drive.rx.is_some() || drive.flr);
+            plan[..count]
+                .iter_mut()
+                .filter(|mask| **mask & self.core != 0)
+                .for_each(|mask| *mask |= awake);
         }
         for i in 0..self.ports.len() {
             let slot = &mut self.ports[i];
@@ -362,39 +352,5 @@ impl Card {
             }
         }
         result
-    }
-}
-
-impl PortSlot {
-    fn deliver(&mut self, index: usize, now: u64, frame: &crate::gmii::Received) {
-        if let (Some(attachment), false) = (&mut self.attachment, self.failed)
-            && let Err(error) = attachment.deliver(now, frame)
-        {
-            self.fail(index, &error);
-        }
-    }
-
-    /// Keeps one transmission waiting behind the one on the wire, so that gaps are exact.
-    fn fill(&mut self, index: usize, cycle: u64, now: u64) {
-        if self.driver.waiting() > 0 || cycle < self.next_poll || self.failed || !self.link {
-            return;
-        }
-        let Some(attachment) = &mut self.attachment else {
-            return;
-        };
-        match attachment.poll(now) {
-            Ok(Some(transmission)) => self.driver.send(transmission),
-            Ok(None) => {
-                let outside = attachment.readiness().is_some();
-                self.next_poll = cycle + if outside { POLL_OUTSIDE } else { POLL_INSIDE };
-            }
-            Err(error) => self.fail(index, &error),
-        }
-    }
-
-    /// An attachment that failed is a cable without a far end; the card goes on.
-    fn fail(&mut self, index: usize, error: &PortError) {
-        tracing::error!(port = index + 1, "link down: {error}");
-        self.failed = true;
     }
 }

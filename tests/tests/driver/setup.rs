@@ -46,7 +46,7 @@ const REST: u64 = 3_000_000;
 fn power_up(cables: &[QueuePort; 4]) -> CardHandle {
     static DESIGN: OnceLock<Design> = OnceLock::new();
     let design = DESIGN.get_or_init(|| {
-        let top = smartnic_hdl::top::smartnic(&params()).expect("parameters in range");
+        let top = smartnic_hdl::top::gated(&params()).expect("parameters in range");
         smartnic_hdl::rtl::design(&top)
     });
     let model = Options {
