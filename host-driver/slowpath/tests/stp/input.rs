@@ -4,8 +4,13 @@ use std::time::Duration;
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use smartnic_slowpath::stp::{Bridge, BridgeStatus, PortState, PortStatus, Protocol, StpError};
-use smartnic_slowpath::wire::bpdu::{Bpdu, BpduFrame, RST_LEN};
+use smartnic_slowpath::MacAddr;
+use smartnic_slowpath::stp::{
+    Bridge, BridgeStatus, Link, PortState, PortStatus, Protocol, StpError,
+};
+use smartnic_slowpath::wire::bpdu::{
+    BRIDGE_GROUP, Bpdu, BpduFrame, BpduTime, BridgeId, Message, RST_LEN,
+};
 
 use crate::net::{MS, SECOND};
 use crate::rapid::ring;
@@ -30,16 +35,13 @@ fn malformed_frames_change_nothing_and_are_counted() {
         let now = net.now;
         let bridge = &mut net.nodes[2].bridge;
         let mut before = snapshot(bridge);
-        let message = net.nodes[1].bridge.status();
         let mut good = BpduFrame {
-            destination: bridge_group(),
+            destination: BRIDGE_GROUP,
             source: "02:00:00:00:00:77".parse().unwrap(),
             bpdu: Bpdu::Tcn,
         }
         .emit();
         good.resize(14 + 3 + RST_LEN + 30, 0);
-        assert_eq!(message.protocol, protocol);
-        let bridge = &mut net.nodes[2].bridge;
         let mut bad = 0;
         for _ in 0..20_000 {
             let mut frame = good.clone();
@@ -49,7 +51,7 @@ fn malformed_frames_change_nothing_and_are_counted() {
             }
             frame.truncate(rng.random_range(0..=frame.len()));
             let port = rng.random_range(1..=2u16);
-            let whole = BpduFrame::parse(&frame).is_ok_and(|f| f.destination == bridge_group());
+            let whole = BpduFrame::parse(&frame).is_ok_and(|f| f.destination == BRIDGE_GROUP);
             if whole {
                 continue;
             }
@@ -68,10 +70,6 @@ fn malformed_frames_change_nothing_and_are_counted() {
     }
 }
 
-fn bridge_group() -> smartnic_slowpath::MacAddr {
-    smartnic_slowpath::wire::bpdu::BRIDGE_GROUP
-}
-
 /// A bridge's own BPDU that comes back on the same port is dropped (clause 9.3.4).
 #[test]
 fn own_frames_are_dropped() {
@@ -82,7 +80,7 @@ fn own_frames_are_dropped() {
         let id = net.nodes[0].id();
         let now = net.now;
         let bridge = &mut net.nodes[0].bridge;
-        let mut own = smartnic_slowpath::wire::bpdu::Message {
+        let mut own = Message {
             root: id,
             bridge: id,
             port: 0x8001,
@@ -90,7 +88,7 @@ fn own_frames_are_dropped() {
         };
         own.max_age.0 = 20 * 256;
         let frame = BpduFrame {
-            destination: bridge_group(),
+            destination: BRIDGE_GROUP,
             source: id.address,
             bpdu: Bpdu::Config {
                 topology_change: true,
@@ -194,5 +192,76 @@ fn counters_agree_across_a_cable() {
             .map(|p| p.counters.tx_config + p.counters.tx_tcn + p.counters.tx_rst)
             .sum();
         assert_eq!(sent, net.sent);
+    }
+}
+
+/// Whatever valid BPDUs say, at whatever time, the machines come to rest, and never ask to be called in the past.
+#[test]
+fn any_valid_bpdu_is_survived() {
+    let mut rng = ChaCha8Rng::seed_from_u64(seeds(1).start);
+    for protocol in BOTH {
+        let mut net = ring(4, protocol, MS);
+        net.start();
+        net.settle(60 * SECOND);
+        let mut now = net.now;
+        // Bridge 2 is left to itself, with a neighbour that says anything.
+        let ids = [0, 1, 2].map(|b| net.nodes[b].id());
+        let bridge = &mut net.nodes[2].bridge;
+        for _ in 0..20_000 {
+            let mut id = || match rng.random_range(0..4) {
+                known @ 0..3 => ids[known],
+                _ => BridgeId {
+                    priority: rng.random(),
+                    address: MacAddr::random(&mut rng),
+                },
+            };
+            let (root, sender) = (id(), id());
+            let mut time = || match rng.random_range(0..3) {
+                0 => BpduTime(rng.random()),
+                1 => BpduTime(0),
+                _ => BpduTime(rng.random_range(0..20) * 256),
+            };
+            let message = Message {
+                root,
+                bridge: sender,
+                message_age: time(),
+                max_age: time(),
+                hello_time: time(),
+                forward_delay: time(),
+                root_path_cost: rng.random(),
+                port: 0x8000 | rng.random_range(0..3u16),
+            };
+            let mut frame = BpduFrame {
+                destination: BRIDGE_GROUP,
+                source: MacAddr::random(&mut rng),
+                bpdu: Bpdu::Config {
+                    topology_change: rng.random(),
+                    topology_change_ack: rng.random(),
+                    message,
+                },
+            }
+            .emit();
+            if rng.random_bool(0.6) {
+                // An RST BPDU with any flags.
+                (frame[13], frame[19], frame[20]) = (0x27, 2, 2);
+                frame[21] = rng.random();
+            }
+            let port = rng.random_range(1..=2);
+            let _ = bridge.receive(now, port, &frame);
+            if rng.random_bool(0.01) {
+                let up = rng.random_bool(0.5);
+                let link = if up { Link::up(1_000) } else { Link::down() };
+                bridge.set_link(now, port, link).unwrap();
+            }
+            now += rng.random_range(0..3_000) * MS / 7;
+            for calls in 0.. {
+                bridge.poll(now);
+                if bridge.next_deadline().is_none_or(|due| due > now) {
+                    break;
+                }
+                assert!(calls < 4, "does not come to rest");
+            }
+            bridge.take_actions();
+        }
     }
 }

@@ -9,6 +9,7 @@ mod net;
 mod options;
 mod random;
 mod rapid;
+mod shark;
 mod topology;
 mod tree;
 

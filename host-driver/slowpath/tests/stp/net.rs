@@ -71,6 +71,8 @@ pub struct Net {
     loop_since: Option<Duration>,
     /// Loops that came and went: when, and how long.
     pub loops: Vec<(Duration, Duration)>,
+    /// Keeps what is sent, with the time, if it is there.
+    pub record: Option<Vec<(Duration, Vec<u8>)>>,
     /// Frames sent in all.
     pub sent: u64,
     arrivals: BinaryHeap<Reverse<Arrival>>,
@@ -89,6 +91,7 @@ impl Net {
             last_change: Duration::ZERO,
             loop_since: None,
             loops: Vec::new(),
+            record: None,
             sent: 0,
             arrivals: BinaryHeap::new(),
             trace: VecDeque::new(),
@@ -220,6 +223,9 @@ impl Net {
         self.note(|| format!("{b}.{port} sends {}", brief(&parsed.bpdu)));
         let segment = &self.segments[s];
         self.sent += 1;
+        if let Some(record) = &mut self.record {
+            record.push((self.now, frame.to_vec()));
+        }
         if !segment.up || segment.mute {
             return;
         }
