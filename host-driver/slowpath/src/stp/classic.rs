@@ -266,7 +266,7 @@ impl Classic {
         }
     }
 
-    /// What a bridge does that becomes the root: its own times, a topology change, Config BPDUs by the hello timer (8.7.3, 8.8.2).
+    /// What a bridge does that becomes the root (the common end of 8.7.4 and 8.8.3 to 8.8.6).
     pub fn become_root_bridge(&mut self, sh: &mut Shared) {
         self.times = Times::of_bridge(&sh.settings.times);
         self.topology_change_detection(sh);
@@ -329,7 +329,7 @@ impl Classic {
         }
     }
 
-    /// 8.6.2.
+    /// Whether a message is better than what the port has (8.6.2.2).
     fn supersedes(&self, sh: &Shared, n: u16, new: &Vector) -> bool {
         let old = &self.ports[&n].designated;
         let of = |v: &Vector| (v.root, v.cost, v.bridge);

@@ -31,6 +31,8 @@ pub const RST_LEN: usize = 36;
 /// The shortest frame without its FCS; shorter ones are padded.
 const MIN_FRAME: usize = 60;
 const HEADER: usize = 14 + LLC.len();
+/// The longest length field; what is above is an EtherType (IEEE 802.3 clause 3.2.6).
+const MAX_LENGTH: u16 = 1500;
 
 const TYPE_CONFIG: u8 = 0x00;
 const TYPE_RST: u8 = 0x02;
@@ -282,7 +284,7 @@ impl BpduFrame {
         let rest = &frame[14..];
         let inner = rest
             .get(..length.into())
-            .filter(|inner| inner.len() >= LLC.len())
+            .filter(|inner| inner.len() >= LLC.len() && length <= MAX_LENGTH)
             .ok_or(BpduError::Length {
                 length,
                 have: rest.len(),

@@ -104,6 +104,12 @@ fn each_rule_has_its_error() {
     assert_eq!(change(14, 0xaa), BpduError::Llc([0xaa, 0x42, 3]));
     assert!(matches!(change(13, 2), BpduError::Length { .. }));
     assert!(matches!(change(12, 8), BpduError::Length { .. }));
+    // An EtherType is no length, however long the frame is.
+    let mut jumbo = bytes(CONFIG);
+    jumbo.resize(9_000, 0);
+    (jumbo[12], jumbo[13]) = (0x08, 0x00);
+    let error = BpduFrame::parse(&jumbo).unwrap_err();
+    assert!(matches!(error, BpduError::Length { .. }));
     let old = |age| BpduError::Age {
         age: BpduTime(age),
         max: BpduTime(0x1400),

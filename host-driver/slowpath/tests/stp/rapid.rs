@@ -230,6 +230,38 @@ fn migration_to_stp_and_back() {
     assert!(!net.nodes[rapid].bridge.port_status(1).unwrap().send_rstp);
 }
 
+/// An STP bridge's topology change notification reaches an RSTP root, and is acknowledged.
+#[test]
+fn an_rstp_root_acknowledges_notifications() {
+    let mut net = Net::new(ChaCha8Rng::seed_from_u64(1));
+    let (root, old) = (
+        net.bridge(Protocol::Rstp, 0x1000),
+        net.bridge(Protocol::Stp, 0x8000),
+    );
+    net.join(&[root, old], MS, 1_000);
+    net.start();
+    net.settle(90 * SECOND);
+    tree::check(&net);
+    let notified = |net: &Net| {
+        let p = net.nodes[root].bridge.port_status(1).unwrap();
+        p.counters.rx_tcn
+    };
+    let before = notified(&net);
+    let s = net.join(&[old], MS, 1_000);
+    net.plug(s, true);
+    net.settle(33 * SECOND);
+    // The acknowledgement comes with the root's next hello; until then the old bridge repeats itself each hello time.
+    let told = notified(&net) - before;
+    assert!(told == 1 || told == 2, "{told}");
+    assert!(net.nodes[root].bridge.status().topology_change);
+    let status = net.nodes[old].bridge.status();
+    assert!(!status.topology_change_detected && status.topology_change);
+    // The root says so for max age and forward delay.
+    net.settle(40 * SECOND);
+    assert!(!net.nodes[root].bridge.status().topology_change);
+    assert!(!net.nodes[old].bridge.status().topology_change);
+}
+
 /// No port sends more than txHoldCount BPDUs at once, nor more than one a second after that.
 #[test]
 fn transmit_hold_count() {
