@@ -2,7 +2,7 @@
 //!
 //! [`packet`] is the packet buffer, [`device`] a network device and what a driver writes ([`device::NetDeviceOps`]), [`registry`] the configuration (`&mut`
 //! [`Core`] is the RTNL), [`softnet`] the data path of one thread, [`vlan`] VLAN devices, [`netpoll`] sending and receiving with
-//! interrupts off. Nothing here knows any hardware, has a thread or a clock of its own.
+//! interrupts off, and [`snull`] the teaching pair. Nothing here knows any hardware, has a thread or a clock of its own.
 //!
 //! Concurrency: the configuration is one object behind whatever lock the program likes; the data path reads atomics and pointers that are
 //! swapped whole, takes one lock a transmit queue and batch, and never waits for the configuration.
@@ -12,6 +12,7 @@ pub mod error;
 pub mod netpoll;
 pub mod packet;
 pub mod registry;
+pub mod snull;
 pub mod softnet;
 pub mod vlan;
 

@@ -12,7 +12,7 @@ use smartnic_slowpath::MacAddr;
 
 use crate::device::{Dev, NetDevice};
 use crate::error::{Errno, NetdevError, Result};
-use crate::packet::{Packet, PacketType, eth};
+use crate::packet::{Checksum, Packet, PacketType, eth};
 use crate::softnet::Softnet;
 use crate::softnet::tx::TxOutcome;
 
@@ -238,7 +238,8 @@ fn parse(packet: &Packet, local: SocketAddr) -> Option<(Sender, &[u8])> {
         NetSlice::Arp(_) => return None,
     };
     // 0 says that the sender made none (RFC 768); IPv6 does not allow that (RFC 8200 section 8.1).
-    let unchecked = header.checksum == 0 && from.is_ipv4();
+    let unchecked =
+        packet.checksum() == Checksum::Unnecessary || header.checksum == 0 && from.is_ipv4();
     if (to, header.destination_port) != (local.ip(), local.port())
         || (!unchecked && sum != header.checksum)
     {

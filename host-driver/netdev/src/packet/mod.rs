@@ -23,7 +23,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use buffer::Buffer;
-pub use meta::{Checksum, PacketType, VlanTag};
+pub use meta::{Checksum, PacketType, VlanTag, fold, sum};
 pub use pool::{Pool, PoolCache};
 
 /// Frames in the order in which they came, reused from round to round.

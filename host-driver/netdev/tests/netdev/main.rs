@@ -1,7 +1,16 @@
 //! Tests of the device model, one topic a file.
 
 mod common;
+#[path = "../../examples/pipe.rs"]
+#[allow(missing_docs, reason = "an example's main")]
+mod example;
 mod packet;
 mod receive;
 mod register;
+mod snull;
 mod transmit;
+
+#[test]
+fn the_example_driver_runs() {
+    example::main();
+}
