@@ -1,5 +1,7 @@
 //! Tests of the device model, one topic a file.
 
+mod adjacency;
+mod admin;
 mod common;
 #[path = "../../examples/pipe.rs"]
 #[allow(missing_docs, reason = "an example's main")]
