@@ -10,6 +10,7 @@
 pub mod device;
 pub mod error;
 pub mod netpoll;
+pub mod null;
 pub mod packet;
 pub mod registry;
 pub mod snull;

@@ -236,9 +236,6 @@ pub(crate) fn send_packet(net: &mut Softnet, dev: &Dev, packet: Packet) -> TxOut
 fn try_send(net: &mut Softnet, dev: &Dev, packet: Packet) -> std::result::Result<(), Packet> {
     let number = pick_queue(dev, &packet);
     let queue = dev.queue(number);
-    if queue.is_off() {
-        return Err(packet);
-    }
     let locked = !dev.priv_flags().contains(PrivFlags::LLTX);
     let guard = match locked {
         true => match queue.try_lock() {
@@ -247,6 +244,10 @@ fn try_send(net: &mut Softnet, dev: &Dev, packet: Packet) -> std::result::Result
         },
         false => None,
     };
+    // Under the lock: whoever held it may have filled the device.
+    if queue.is_off() {
+        return Err(packet);
+    }
     if net.tx_depth >= crate::softnet::MAX_DEPTH {
         net.drop_frames(dev, 1);
         return Ok(());

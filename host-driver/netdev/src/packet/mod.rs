@@ -24,7 +24,7 @@ use thiserror::Error;
 
 use buffer::Buffer;
 pub use meta::{Checksum, PacketType, VlanTag, fold, sum};
-pub use pool::{Pool, PoolCache};
+pub use pool::{Pool, PoolCache, Recycler};
 
 /// Frames in the order in which they came, reused from round to round.
 pub type Batch = std::collections::VecDeque<Packet>;

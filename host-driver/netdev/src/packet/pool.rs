@@ -158,3 +158,45 @@ impl Drop for PoolCache {
         self.flush(0);
     }
 }
+
+/// Sends packets of any pools home, many at a time: for the end of a transmission. What is left goes when it is dropped.
+#[derive(Debug, Default)]
+pub struct Recycler {
+    /// All of one pool.
+    pending: Vec<Arc<Buffer>>,
+}
+
+impl Recycler {
+    /// Takes a packet. One of no pool, or one whose bytes are shared, goes its own way.
+    pub fn free(&mut self, mut packet: Packet) {
+        let Some(buffer) = packet.buffer.as_mut() else {
+            return;
+        };
+        let Some(home) = Arc::get_mut(buffer).and_then(|b| b.home()) else {
+            return;
+        };
+        let same = |b: &Arc<Buffer>| b.home().is_some_and(|h| Arc::ptr_eq(h, home));
+        if self.pending.len() >= TRADE || !self.pending.first().is_none_or(same) {
+            self.flush();
+        }
+        self.pending.extend(packet.buffer.take());
+    }
+
+    /// Sends home what was taken.
+    pub fn flush(&mut self) {
+        let Some(home) = self.pending.first().and_then(|b| b.home()).cloned() else {
+            return;
+        };
+        let mut free = home.free();
+        let back = self.pending.drain(..);
+        if !home.closed.load(Ordering::Relaxed) {
+            free.extend(back);
+        }
+    }
+}
+
+impl Drop for Recycler {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}

@@ -12,11 +12,11 @@
 //!
 //! Covered by `tests/netdev/snull.rs`.
 
+mod config;
 mod wire;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
 
 use smartnic_slowpath::MacAddr;
 
@@ -29,48 +29,13 @@ use crate::packet::{Checksum, HEADROOM, Packet, Pool, eth};
 use crate::registry::Core;
 use crate::softnet::Softnet;
 
+pub use config::{Config, Mode};
 pub use wire::flip;
 
 /// Frames that a device may have received and nobody has taken yet.
 const RECEIVE_POOL: usize = 1024;
 /// Bytes of the largest frame: a full one with two tags.
 const ROOM: usize = 1500 + eth::HLEN + 2 * eth::VLAN_HLEN;
-
-/// How received frames go up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
-    /// From the interrupt, one by one.
-    Interrupt,
-    /// Polled with a budget, the interrupt masked meanwhile.
-    Polled,
-}
-
-/// The module's parameters.
-#[derive(Clone, Copy, Debug)]
-pub struct Config {
-    /// Every so many frames the transmitter locks up; 0: never.
-    pub lockup: u32,
-    /// After which time the watchdog acts.
-    pub timeout: Duration,
-    /// How received frames go up.
-    pub mode: Mode,
-    /// Packets of each transmitter.
-    pub pool_size: usize,
-    /// Names from `eth%d` instead of sn0 and sn1.
-    pub eth: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            lockup: 0,
-            timeout: Duration::from_millis(50),
-            mode: Mode::Interrupt,
-            pool_size: 8,
-            eth: false,
-        }
-    }
-}
 
 #[derive(Default)]
 struct State {
@@ -297,7 +262,7 @@ impl NetDeviceOps for Snull {
             let mut state = self.state();
             state.sending = Some(packet);
             state.given = state.given.wrapping_add(1);
-            let locks_up = state.lockup != 0 && state.given % state.lockup == 0;
+            let locks_up = state.lockup != 0 && state.given.is_multiple_of(state.lockup);
             state.locked_up |= locks_up;
             state.transmit_interrupt = !locks_up;
             locks_up

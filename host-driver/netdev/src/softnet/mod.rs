@@ -69,6 +69,11 @@ impl Softnet {
         Duration::from_nanos(self.shared.now_nanos())
     }
 
+    /// The device with this index, as of now.
+    pub fn device(&self, ifindex: u32) -> Option<Dev> {
+        self.shared.table.load().get(ifindex).cloned()
+    }
+
     /// The stripe in which this thread counts.
     pub fn stripe(&self) -> usize {
         self.id as usize

@@ -131,7 +131,11 @@ impl Shared {
     }
 
     pub(crate) fn schedule_netpoll(&self, ifindex: u32) {
-        lock(&self.netpolls).push(ifindex);
+        let mut waiting = lock(&self.netpolls);
+        if !waiting.contains(&ifindex) {
+            waiting.push(ifindex);
+        }
+        drop(waiting);
         self.wake();
     }
     pub(crate) fn schedule_netpoll_later(&self, ifindex: u32) {

@@ -164,10 +164,13 @@ impl Softnet {
     fn xmit_direct(&mut self, dev: &Dev, number: u16, packet: Packet) -> TxOutcome {
         let queue = dev.queue(number);
         let locked = !dev.priv_flags().contains(PrivFlags::LLTX);
-        if self.tx_depth >= MAX_DEPTH || queue.is_off() || (locked && self.is_loop(dev, number)) {
+        if self.tx_depth >= MAX_DEPTH || (locked && self.is_loop(dev, number)) {
             return self.drop_frames(dev, 1);
         }
         let guard = locked.then(|| queue.lock());
+        if queue.is_off() {
+            return self.drop_frames(dev, 1);
+        }
         if locked {
             queue.owner.store(self.id, Ordering::Relaxed);
         }
@@ -193,10 +196,13 @@ impl Softnet {
         };
         let queue = dev.queue(number);
         queue.scheduled.store(false, Ordering::SeqCst);
-        if queue.is_off() || self.is_loop(dev, number) {
+        if self.is_loop(dev, number) {
             return;
         }
         let mut backlog = queue.lock();
+        if queue.is_off() {
+            return;
+        }
         if !self.may_send(dev) {
             let gone = backlog.len();
             backlog.clear();
