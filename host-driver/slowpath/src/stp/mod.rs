@@ -12,8 +12,8 @@
 //! | `rapid/` | 802.1D-2004: one file for each group of clause 17's machines, under the standard's names |
 //! | `status.rs` | states, roles, actions, and what is shown |
 //!
-//! Cost: a BPDU or a timer looks at every port of the bridge some times; nothing grows with time. Tests: `tests/stp_*.rs`, a simulated
-//! network against a tree computed by another method, and `tests/tests/stp_kernel.rs` of the workspace against the Linux kernel.
+//! Cost: a BPDU or a timer looks at every port of the bridge some times; nothing grows with time. Tests: `tests/stp`, a simulated network
+//! against a tree computed by another method, and `tests/stp_kernel`, against the machine's own kernel.
 
 mod classic;
 mod classic_timers;

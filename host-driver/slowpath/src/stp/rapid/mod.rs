@@ -21,6 +21,10 @@
 //! `disputed` and clears `agreed`; `allSynced` also asks that no port waits for an update; `rcvInfo` notes a TCN; a disabled port's
 //! transmit machine stays in its first state; a repeated message counts as such only where information is received, not the port's own;
 //! root guard is `restrictedRole`.
+//!
+//! The machines are stricter than the standard where that by itself allows loops for as long as a BPDU is on its way, or while a dead
+//! root is still believed in: `record_agreement`, `withdraw_agreement`, `change_role`, `root_port`, `forward_delay` each say how and why.
+//! `tests/stp/random.rs` found those loops, and keeps the networks that had them.
 
 mod information;
 mod receive;
