@@ -4,9 +4,12 @@
 //! number of posted packets that were made, or in the making, when it arose, and waits until that many have been sent.
 //! Among those that may go, completions are first, then reads (client 0 first, then in turn), then posted packets:
 //! they cannot starve the posted ones, since the host's requests and our tags are few. Without bus master enable only
-//! completions go, and they wait for nothing. A packet that was begun is always finished.
+//! completions go, and they wait for nothing. A packet that was begun is always finished. What was chosen and is withdrawn before its first
+//! beat (a function-level reset, bus master enable cleared) is not begun.
 //!
-//! Throughput: a beat a cycle, 1 cycle between packets. Outputs are registers. Tests: `tests/pcie.rs`, `tests/pcie_dma.rs`.
+//! The choice is a cycle of its own: in one with the link's and the sources' handshakes it was the longest path of the whole core.
+//!
+//! Throughput: a beat a cycle, 2 cycles between packets. Outputs are registers. Tests: `tests/pcie.rs`, `tests/pcie_dma.rs`.
 
 use super::{MARK_BITS, REQUEST};
 use crate::rtl::{E, Module, cat, lit, mux};
@@ -16,7 +19,7 @@ pub fn tlp_tx() -> Module {
     let m = Module::new("tlp_tx");
     m.sync();
     let requester = m.input("cfg_requester_id", 16);
-    let master = m.input("cfg_bus_master", 1);
+    let master = m.delay("bus_master", &m.input("cfg_bus_master", 1));
     let sent = m.input("sent_count", MARK_BITS);
     let ready = m.input("tlp_tx_ready", 1);
     let valid = m.output_reg("tlp_tx_valid", 1, 0);
@@ -103,7 +106,9 @@ pub fn tlp_tx() -> Module {
         )
     };
     let (may0, may1) = (may(0), may(1));
-    let pick1 = m.named("pick1", &may1 & (!&may0 | &turn));
+    // Which client is next; once it is chosen, which one it was.
+    let next1 = m.named("next1", &may1 & (!&may0 | &turn));
+    let pick1 = m.reg_nr("pick1", 1);
     let of = |field: usize, by: &E| mux(by, &reads[1][field], &reads[0][field]);
     // Kept here, so that the client may be reset while its request waits for the link.
     let read_addr = m.reg_nr("read_addr", 64);
@@ -118,17 +123,16 @@ pub fn tlp_tx() -> Module {
     let (p_keep, p_last) = (m.input("p_keep", 2), m.input("p_last", 1));
 
     let state = m.reg("state", 3, 0);
-    let (idle, cpl_b, cpl_c, read_b, posted) = (0, 1, 2, 3, 4);
-    let at_idle = m.named("at_idle", state.eq(idle));
+    let (choose, cpl_a, cpl_b, cpl_c, read_a, read_b, posted) = (0, 1, 2, 3, 4, 5, 6);
     let reads_may = m.named("reads_may", &may0 | &may1);
-    let starts_posted = m.named(
-        "starts_posted",
-        &at_idle & !&cpl_may & !&reads_may & &p_valid & &master,
-    );
-    m.output_of("p_ready", &go & (state.eq(posted) | &starts_posted));
+    // The link has a part of the posted packet.
+    let begun = m.reg("begun", 1, 0);
+    let wanted = m.named("read_wanted", mux(&pick1, &may1, &may0));
+    let posts = m.named("posts", state.eq(posted) & (&begun | &master));
+    m.output_of("p_ready", &go & &posts);
     let ends_cpl = &go & ((state.eq(cpl_b) & !(&answered & &pair)) | state.eq(cpl_c));
     m.assign(&cpl_ready, ends_cpl);
-    let starts_read = m.named("starts_read", &go & &at_idle & !&cpl_may & &reads_may);
+    let starts_read = m.named("starts_read", &go & state.eq(read_a) & &wanted);
     m.output_of("r0_ready", &starts_read & !&pick1);
     m.output_of("r1_ready", &starts_read & &pick1);
     m.process(|p| {
@@ -137,40 +141,34 @@ pub fn tlp_tx() -> Module {
             p.set(&keep, 3);
             p.set(&last, false);
             p.switch(&state, |s| {
-                s.case(idle, |p| {
-                    p.set(&data, &p_data);
-                    p.if_(&cpl_may, |p| {
-                        p.set(&valid, true);
-                        p.set(&data, cat([&cpl1, &cpl0]));
-                        p.set(&state, cpl_b);
-                    });
-                    p.elif(&reads_may, |p| {
-                        p.set(&valid, true);
-                        p.set(&data, cat([&read1, &read0]));
-                        p.set(&read_addr, of(1, &pick1));
-                        p.set(&turn, !&pick1);
-                        p.set(&state, read_b);
-                    });
-                    p.elif(&starts_posted, |p| {
-                        p.set(&valid, true);
-                        p.set(&keep, &p_keep);
-                        p.set(&last, &p_last);
-                        p.if_(!&p_last, |p| p.set(&state, posted));
-                    });
+                s.case(cpl_a, |p| {
+                    p.set(&valid, true);
+                    p.set(&data, cat([&cpl1, &cpl0]));
+                    p.set(&state, cpl_b);
+                });
+                s.case(read_a, |p| {
+                    p.set(&data, cat([&read1, &read0]));
+                    p.set(&read_addr, of(1, &pick1));
+                    p.set(&valid, &wanted);
+                    p.set(&state, mux(&wanted, lit(3, read_b), lit(3, choose)));
+                    p.if_(&wanted, |p| p.set(&turn, !&pick1));
                 });
                 s.case(cpl_b, |p| {
                     p.set(&valid, true);
                     p.set(&data, cat(&[result.slice(0, 32), cpl2.clone()]));
                     p.set(&keep, mux(&answered, lit(2, 3), lit(2, 1)));
                     p.set(&last, !(&answered & &pair));
-                    p.set(&state, mux(&answered & &pair, lit(3, cpl_c), lit(3, idle)));
+                    p.set(
+                        &state,
+                        mux(&answered & &pair, lit(3, cpl_c), lit(3, choose)),
+                    );
                 });
                 s.case(cpl_c, |p| {
                     p.set(&valid, true);
                     p.set(&data, result.slice(32, 32).zext(64));
                     p.set(&keep, 1);
                     p.set(&last, true);
-                    p.set(&state, idle);
+                    p.set(&state, choose);
                 });
                 s.case(read_b, |p| {
                     p.set(&valid, true);
@@ -180,19 +178,33 @@ pub fn tlp_tx() -> Module {
                     );
                     p.set(&keep, mux(&four, lit(2, 3), lit(2, 1)));
                     p.set(&last, true);
-                    p.set(&state, idle);
+                    p.set(&state, choose);
                 });
-                s.default(|p| {
-                    p.set(&valid, &p_valid);
+                s.case(posted, |p| {
+                    let moves = &p_valid & (&begun | &master);
+                    p.set(&valid, &moves);
                     p.set(&data, &p_data);
                     p.set(&keep, &p_keep);
                     p.set(&last, &p_last);
-                    p.if_(&p_valid & &p_last, |p| p.set(&state, idle));
+                    p.set(&begun, &begun | &moves);
+                    p.if_(mux(&moves, &p_last, !&begun), |p| {
+                        p.set(&begun, false);
+                        p.set(&state, choose);
+                    });
                 });
             });
         });
+        p.if_(state.eq(choose), |p| {
+            p.set(&pick1, &next1);
+            p.if_(&cpl_may, |p| p.set(&state, cpl_a));
+            p.elif(&reads_may, |p| p.set(&state, read_a));
+            p.elif(&p_valid & &master, |p| p.set(&state, posted));
+        });
     });
     let quiet = m.output_reg("idle", 1, 0);
-    m.assign(&quiet, &at_idle & !&valid & !&cpl_valid & !&reads_may);
+    m.assign(
+        &quiet,
+        state.eq(choose) & !&valid & !&cpl_valid & !&reads_may,
+    );
     m
 }
