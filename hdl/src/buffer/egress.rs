@@ -176,7 +176,9 @@ pub(crate) fn egress(params: &Params) -> Module {
         m.process(|p| p.if_(moved.ne(&taken), |p| p.set(room, step(room, &moved))));
         moves.push(moved);
     }
-    m.output_of("host_clear", &host_clear);
+    // A register: the host's handshake comes from far.
+    let cleared = m.output_reg("host_clear", 1, 0);
+    m.assign(&cleared, &host_clear);
     let flow = any_of(1, &moves) | request.any() | hot.any() | hot1.any() | hot2.any();
     m.output_of("idle", !(flow | load | link1 | link2 | link3 | spent));
     m

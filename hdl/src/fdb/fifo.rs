@@ -10,7 +10,7 @@ pub(super) struct Fifo {
     pub data: E,
     /// Pulse: a word was lost.
     pub lost: E,
-    /// At least half full.
+    /// It was at least half full in the cycle before.
     pub deep: E,
     /// Nothing inside.
     pub empty: E,
@@ -32,7 +32,7 @@ pub(super) fn fifo(
         m.reg(&format!("{name}_rp"), a + 1, 0),
     );
     let fill = m.named(&format!("{name}_fill"), &wp - &rp);
-    let full = m.named(&format!("{name}_full"), fill.bit(a));
+    let full = m.named(&format!("{name}_full"), wp.eq(&rp ^ (1u64 << a)));
     let put = m.named(&format!("{name}_put"), push & !&full);
     let some = m.named(&format!("{name}_some"), wp.ne(&rp));
     let load = m.named(&format!("{name}_load"), &some & (!valid | pop));
@@ -53,7 +53,7 @@ pub(super) fn fifo(
     });
     let lost = m.named(&format!("{name}_lost"), push & full);
     Fifo {
-        deep: fill.bit(a) | fill.bit(a - 1),
+        deep: m.delay(&format!("{name}_deep"), &(fill.bit(a) | fill.bit(a - 1))),
         empty: m.named(&format!("{name}_empty"), !some & !valid),
         valid: valid.clone(),
         data: data.clone(),

@@ -49,7 +49,9 @@ pub fn lookup(p: &Params) -> Module {
     );
 
     // How many headers of each source wait, and how many of its verdicts are out: `commit` has four slots a source.
-    let phase = m.reg("phase", 2, 0);
+    // Phases 1 to 3 of a header, a register each: they have loads in all the header's registers.
+    let [load, ask, ask_source] = ["load", "ask", "ask_source"].map(|name| m.reg(name, 1, 0));
+    let rests = m.named("rests", !(&load | &ask | &ask_source));
     let consumed = m.input("consumed", n);
     let counter = |what: &str, bits: u32| -> Vec<E> {
         (0..n)
@@ -61,7 +63,7 @@ pub fn lookup(p: &Params) -> Module {
     let requests: Vec<E> = (0..n as usize).rev().map(wants).collect();
     let requests = m.named("requests", cat(&requests));
     let room = m.wire("room", 1);
-    let start = m.named("start", phase.eq(0) & requests.any() & &req_ready & &room);
+    let start = m.named("start", &rests & requests.any() & &req_ready & &room);
     let grant = round_robin(&m, "turn", &requests, &start);
     for s in 0..n as usize {
         let taken = m.named(&format!("taken{s}"), &start & grant.bit(s as u32));
@@ -86,16 +88,14 @@ pub fn lookup(p: &Params) -> Module {
         q.if_(&start, |q| {
             q.set(&source, &grant);
             q.set(&lost, select_onehot(1, &stale));
-            q.set(&phase, 1);
         });
-        q.elif(phase.any(), |q| q.set(&phase, &phase + 1)); // 1, 2, 3, 0
-        q.if_(phase.eq(1) & (&source & &arrived).any(), |q| {
-            q.set(&lost, true)
-        });
+        q.if_(&load & (&source & &arrived).any(), |q| q.set(&lost, true));
     });
+    m.assign(&load, &start);
+    m.assign(&ask, &load);
+    m.assign(&ask_source, &ask);
 
     // Phase 1: the header of the chosen source.
-    let load = m.named("load", phase.eq(1));
     let choose = |f: &dyn Fn(usize) -> E| -> E {
         let choices: Vec<(E, E)> = (0..n as usize)
             .map(|s| (source.bit(s as u32), f(s)))
@@ -119,10 +119,6 @@ pub fn lookup(p: &Params) -> Module {
     let is_direct = &direct & source.bit(n - 1);
 
     // Phase 2: destination lookup and LAG request; phase 3: source lookup.
-    let (ask, ask_source) = (
-        m.named("ask", phase.eq(2)),
-        m.named("ask_source", phase.eq(3)),
-    );
     let lookup_valid = m.output_reg("lookup_valid", 1, 0);
     let lookup_key = m.output_reg_nr("lookup_key", 60);
     m.process(|q| {
@@ -246,8 +242,7 @@ pub fn lookup(p: &Params) -> Module {
     }
     let idle = m.output_reg("idle", 1, 0);
     let none_waits: Vec<E> = waiting.iter().map(|w| w.any()).collect();
-    let quiet =
-        phase.is_zero() & !cat(&none_waits).any() & !&ctx_q.valid & !&valid & !arrived.any();
+    let quiet = rests & !cat(&none_waits).any() & !&ctx_q.valid & !&valid & !arrived.any();
     m.assign(&idle, quiet);
     m
 }

@@ -194,7 +194,14 @@ pub fn rings(s: Shape) -> Module {
         .drive("waddr", &at)
         .drive("wdata", next.join());
     let runs = m.output_reg("running", n, 0);
-    m.process(|p| p.if_(&exists, |p| p.set_slice_at(&runs, &at, &running)));
+    // A cycle late: the bus write that starts or stops a ring comes from far.
+    let (kept, kept_at, kept_value) = (
+        m.reg("runs_kept", 1, 0),
+        m.delay("runs_at", &at),
+        m.delay("runs_value", &running),
+    );
+    m.assign(&kept, &exists);
+    m.process(|p| p.if_(&kept, |p| p.set_slice_at(&runs, &kept_at, &kept_value)));
 
     // What is read.
     let status = [

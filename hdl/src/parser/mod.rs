@@ -59,7 +59,7 @@ pub const HDR_FIELDS: &[(&str, u32)] = &[
 ];
 
 /// Cycles from the byte that settles the record to `hdr_valid`.
-pub const LATENCY: u32 = 2;
+pub const LATENCY: u32 = 3;
 
 /// What the parts of the parser share.
 struct Shared {
@@ -91,10 +91,12 @@ struct Shared {
 pub fn parser() -> Module {
     let m = Module::new("parser");
     m.sync();
-    let valid = m.input("byte_valid", 1);
-    let data = m.input("byte_data", 8);
-    let sof = m.input("byte_sof", 1);
-    let eof = m.input("byte_eof", 1);
+    // Registers: the MAC stands at its pins, the parser where there is room.
+    let valid = m.reg("valid", 1, 0);
+    let comes = m.input("byte_valid", 1);
+    m.assign(&valid, &comes);
+    let [data, sof, eof] = [("data", 8), ("sof", 1), ("eof", 1)]
+        .map(|(name, bits)| m.delay(name, &m.input(&format!("byte_{name}"), bits)));
     m.input("byte_err", 1);
     let state = m.reg("state", layer::BITS, layer::IDLE);
     let first = m.named("first", &valid & &sof);
@@ -117,7 +119,7 @@ pub fn parser() -> Module {
         m,
     };
     let idle = s.m.output_reg("idle", 1, 0);
-    s.m.assign(&idle, !(&valid | &s.finish));
+    s.m.assign(&idle, !(comes | valid | &s.finish));
     let events = walk::walk(&s);
     fields::fields(&s, &events);
     s.m

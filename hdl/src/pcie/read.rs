@@ -80,7 +80,8 @@ pub fn dma_read(c: u32) -> Module {
     };
     let room = mux(mrrs.any(), mux(mrrs.eq(1), room(8), room(9)), room(7));
     let room = m.named("room", room);
-    let span = m.named("span", &bytes + addr.slice(0, 2).zext(block + 1) + 3);
+    // A request is made in the second cycle of its shape at the earliest (`settled`).
+    let span = m.delay("span", &(&bytes + addr.slice(0, 2).zext(block + 1) + 3));
     let one = m.named("one", span.shr(2).eq(1));
     let end = (addr.slice(0, 2) + bytes.slice(0, 2)).slice(0, 2);
     let end_be = pick(&end, &[lit(4, 15), lit(4, 1), lit(4, 3), lit(4, 7)]);
@@ -173,7 +174,8 @@ pub fn dma_read(c: u32) -> Module {
         });
     });
     m.output_of("rd_ready", state.eq(idle) & !&flr);
-    m.output_of("req_valid", state.eq(ask) & !&flr);
+    // Not without `flr`, which comes from far: a request that goes in its cycle has a dead tag, like one that went before.
+    m.output_of("req_valid", state.eq(ask));
     m.output_of("req_addr", &addr);
     m.output_of("req_dws", dws.zext(8));
     m.output_of("req_first_be", &first_be);

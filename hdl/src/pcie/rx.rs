@@ -101,6 +101,12 @@ pub fn tlp_rx() -> Module {
     let kind = h0.slice(24, 5);
     let poison = m.named("poison", h0.bit(14));
     let length = h0.slice(0, 10);
+    // Of the first double word, for the verdict.
+    let (memory, pair, one) = (
+        m.reg_nr("memory", 1),
+        m.reg_nr("pair", 1),
+        m.reg_nr("one", 1),
+    );
     let header_end = m.named("header_end", at.eq(3) | (at.eq(2) & !&four));
     let body = m.named("body", at.eq(4));
     let first_left = mux(
@@ -123,6 +129,9 @@ pub fn tlp_rx() -> Module {
             p.if_(at.eq(0), |p| {
                 p.set(&h0, &dw);
                 p.set(&bar, &beat_bar);
+                p.set(&memory, dw.slice(24, 5).is_zero() & !dw.bit(31));
+                p.set(&pair, dw.slice(0, 10).eq(2));
+                p.set(&one, dw.slice(0, 10).eq(1));
                 p.set(&left, &first_left);
                 p.set(&digest, dw.bit(15));
                 p.set(&over, false);
@@ -150,7 +159,6 @@ pub fn tlp_rx() -> Module {
     // The verdict, in the cycle in which `fin` is set: the header registers still hold this packet.
     let prefix = h0.bit(31);
     let is = |k: u64| &kind.eq(k) & !&prefix;
-    let memory = m.named("memory", is(0));
     let completion = m.named("completion", is(10) & !&four);
     let message = m.named("message", kind.slice(3, 2).eq(2) & &four & !&prefix);
     let atomic = is(12) | is(13) | is(14);
@@ -159,8 +167,7 @@ pub fn tlp_rx() -> Module {
         (is(1) & !&has_data) | ((is(2) | is(4) | is(5)) & !&four) | (atomic & &has_data),
     );
     let (first_be, last_be) = (h1.slice(0, 4), h1.slice(4, 4));
-    let pair = m.named("pair", length.eq(2));
-    let single = m.named("single", length.eq(1) & last_be.is_zero());
+    let single = m.named("single", &one & last_be.is_zero());
     let whole = first_be.all() & (&single | (&pair & last_be.all()));
     let touches = &single | (&pair & first_be.any() & last_be.any());
     let bar2 = bar.eq(2);
