@@ -1,12 +1,12 @@
 //! Egress: a reader and an output FIFO for each destination, over one read port of the cells.
 //!
 //! Algorithm: a round-robin arbiter grants one reader a cycle that has a frame and room in its FIFO (stage A). In stage B the reader's context
-//! (LUT RAM: what `load` wrote, and its progress) gives the cell and beat to read; two cycles later the beat is in the FIFO. A
+//! (LUT RAM: what `load` wrote, and its progress) gives the cell and beat to read; three cycles later the beat is in the FIFO. A
 //! reader holds two frames, so that the next one is there when one ends. At
 //! the first beat of a cell the link to the next one is fetched; it arrives before the cell ends, since a cell that has a
 //! successor is full, and has four beats at least: as many cycles as the link takes. A frame to be flushed takes one grant and reads nothing.
 //!
-//! Latency: `load` to `out_valid` 5 cycles. Rate: one beat a cycle in all; with n readers active each gets one beat in n cycles, a single
+//! Latency: `load` to `out_valid` 6 cycles. Rate: one beat a cycle in all; with n readers active each gets one beat in n cycles, a single
 //! one gets one a cycle. A reader that was granted again in the cycle of its only frame's last beat wastes that grant; this
 //! happens only when no other reader wants it. `out{d}_*` are read from LUT RAM by registered pointers. Test: `tests/buffer`.
 
@@ -97,7 +97,9 @@ pub(crate) fn egress(params: &Params) -> Module {
         .drive("waddr", &dest)
         .drive("wdata", cat(&[next_last, cell.clone(), &n + 1]))
         .drive("raddr", &dest);
-    m.output_of("read_addr", cat(&[cell.clone(), n.slice(0, lk)]));
+    // A register: the memory is as wide as the chip.
+    let read_addr = m.output_reg_nr("read_addr", c + lk);
+    m.assign(&read_addr, cat(&[cell.clone(), n.slice(0, lk)]));
     let ends = m.named("ends", &hot & end.repl(s));
     let loads = m.named("loads", &load_hot & load.repl(s));
     for (k, (full, flush)) in slots.iter().enumerate() {
@@ -138,12 +140,13 @@ pub(crate) fn egress(params: &Params) -> Module {
         .drive("raddr", &dest);
 
     // The beat on its way to the FIFO.
-    let hot1 = m.reg("hot1", s, 0);
-    m.assign(&hot1, &hot & read.repl(s));
-    let hot2 = m.reg("hot2", s, 0);
-    m.assign(&hot2, &hot1);
-    let end2 = m.delay("end2", &m.delay("end1", &cat(&[last, tail])));
-    let beat = cat(&[end2, m.input("read_data", w)]);
+    let hots: Vec<E> = (1..4).map(|n| m.reg(&format!("hot{n}"), s, 0)).collect();
+    m.assign(&hots[0], &hot & read.repl(s));
+    m.assign(&hots[1], &hots[0]);
+    m.assign(&hots[2], &hots[1]);
+    let end = cat(&[last, tail]);
+    let end = (1..4).fold(end, |e, n| m.delay(&format!("end{n}"), &e));
+    let beat = cat(&[end, m.input("read_data", w)]);
 
     // Outputs.
     let mut moves = vec![];
@@ -151,7 +154,7 @@ pub(crate) fn egress(params: &Params) -> Module {
     for d in 0..s {
         let f = m.inst(&format!("fifo{d}"), &fifo(w + lb + 1, DEPTH));
         let ready = m.input(&format!("out{d}_ready"), 1);
-        f.drive("in_valid", hot2.bit(d))
+        f.drive("in_valid", hots[2].bit(d))
             .drive("in_data", &beat)
             .drive("out_ready", &ready);
         let x = f.port("out_data");
@@ -179,7 +182,7 @@ pub(crate) fn egress(params: &Params) -> Module {
     // A register: the host's handshake comes from far.
     let cleared = m.output_reg("host_clear", 1, 0);
     m.assign(&cleared, &host_clear);
-    let flow = any_of(1, &moves) | request.any() | hot.any() | hot1.any() | hot2.any();
+    let flow = any_of(1, &moves) | request.any() | hot.any() | cat(&hots).any();
     m.output_of("idle", !(flow | load | link1 | link2 | link3 | spent));
     m
 }

@@ -19,8 +19,8 @@
 //! Protocol: `ready` is low for `cells` + 1 cycles after reset; inputs and `enq` wait. Every record without `done_nocell` is enqueued once,
 //! as it is (`head`, `cells`, `length`, `source`), with any destination set; `enq_cells` = 0 is ignored. Any class but 0 is the high one.
 //!
-//! Latency: `in_eop` accepted to `done_valid` 2 cycles; `enq` accepted to the first beat at `out_valid` 6 cycles for the lowest port of the
-//! set when it is idle, 14 for the host and through a queue.
+//! Latency: `in_eop` accepted to `done_valid` 2 cycles; `enq` accepted to the first beat at `out_valid` 7 cycles for the lowest port of the
+//! set when it is idle, 15 for the host and through a queue.
 //!
 //! Rates: one beat in and one out in every cycle (two sources or more); 1.000 of both measured at 2, 4 and 8 ports.
 //!

@@ -10,7 +10,7 @@ fn latency_when_idle() {
     for ports in [2, 4, 8] {
         let mut b = bench(ports);
         for length in [1, 60, 61, 64, 65, 128, 1500] {
-            for (dest, cycles) in [(1, 6), (1 << (ports - 1), 6), (1 << ports, 14)] {
+            for (dest, cycles) in [(1, 7), (1 << (ports - 1), 7), (1 << ports, 15)] {
                 b.send_random(0, length, false);
                 b.drain(|_, _| (dest, 0));
                 let (done, out) = (b.done_cycle.unwrap(), b.out_cycle.unwrap());
