@@ -2,7 +2,9 @@
 
 use smartnic_hdl::boards;
 use smartnic_hdl::cpu::rv32i;
+use smartnic_hdl::params::Params;
 use smartnic_hdl::rtl::design;
+use smartnic_hdl::top;
 use smartnic_verilated::{Design, Model, Options};
 use std::process::{Command, Output};
 
@@ -201,4 +203,61 @@ fn writes_a_board_with_its_constraints() {
     let list = emit(&["boards", "--json"]);
     let all: serde_json::Value = serde_json::from_slice(&list.stdout).expect("JSON");
     assert_eq!(all.as_array().map(Vec::len), Some(4));
+}
+
+/// The card of the simulator is the card that is synthesised: clocks that may be left out are its clock under other names, and outputs say when.
+/// Nothing else differs.
+#[test]
+fn the_card_with_gates_is_the_card() {
+    for ports in [2, 4, 8] {
+        let p = Params::for_ports(ports);
+        let [plain, gated] = [top::smartnic(&p), top::gated(&p)]
+            .map(|m| design(&m.expect("parameters in range")).verilog);
+        let gates = ["host", "tables"];
+        let one_clock = |line: &str| {
+            gates.iter().fold(line.to_string(), |line, name| {
+                line.replace(&format!("= {name}_clock;"), "= clock;")
+                    .replace(&format!(",{name}_clock"), "")
+                    .replace(&format!(",{name}_wake"), "")
+            })
+        };
+        // Declarations and assignments of the ports that only the simulator has.
+        let of_gates = |line: &str| {
+            gates.iter().any(|name| {
+                line.contains(&format!("{name}_clock")) || line.contains(&format!("{name}_wake"))
+            })
+        };
+        let kept: Vec<String> = gated
+            .lines()
+            .map(one_clock)
+            .filter(|line| !of_gates(line))
+            .collect();
+        // Instances come in another order of their clocks, in the top alone.
+        let top = |text: &str| text.find("module smartnic(").expect("the top");
+        assert_eq!(plain[..top(&plain)], gated[..top(&gated)], "{ports} ports");
+        let sorted = |text: &str| {
+            let mut lines: Vec<String> = vec![];
+            for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+                // What is left of a process in which a wake was assigned.
+                match lines.last().is_some_and(|l| l == "always @(*) begin") && line == "end" {
+                    true => drop(lines.pop()),
+                    false => lines.push(line.into()),
+                }
+            }
+            lines.sort_unstable();
+            lines
+        };
+        let kept = kept.join("\n");
+        let (plain, kept) = (sorted(&plain[top(&plain)..]), sorted(&kept[top(&kept)..]));
+        for (a, b) in plain.iter().zip(&kept) {
+            assert_eq!(a, b, "{ports} ports");
+        }
+        assert_eq!(plain.len(), kept.len(), "{ports} ports");
+        assert_eq!(
+            gated.matches("= host_clock;").count(),
+            3,
+            "pcie, host, parser"
+        );
+        assert_eq!(gated.matches("= tables_clock;").count(), 2, "fdb, lag");
+    }
 }
