@@ -198,12 +198,16 @@ impl<'a> Bench<'a> {
     fn whole(&mut self, name: &str) -> Result<()> {
         let design = Design::emit(name, None)?;
         self.report.hardware(&design.info()["parameters"]);
+        self.report.param("yosys", tools::YOSYS.find()?.version);
         if self.is_xilinx() {
-            return self.area(name, &area::xc7(&design.xilinx_cells()?));
+            self.area(name, &area::xc7(&design.xilinx_cells()?));
+            return Ok(());
         }
         let made = design.synthesised()?;
         self.report.param("verilog", made.source_digest()?);
-        self.area(name, &area::ecp5(&made.counts()?))?;
+        self.report
+            .param("nextpnr", tools::NEXTPNR_ECP5.find()?.version);
+        self.area(name, &area::ecp5(&made.counts()?));
         self.clocks(name, CORE_CLOCK, |seed| made.route(seed))
     }
 
@@ -233,7 +237,8 @@ impl<'a> Bench<'a> {
             let dir = base.join(synthesis.digest(&[])?);
             fs::create_dir_all(&dir)?;
             let made = timed(&name, || synthesis.run(&dir))?;
-            return self.area(&part.case, &area::xc7(&netlist::kinds(&made)?));
+            self.area(&part.case, &area::xc7(&netlist::kinds(&made)?));
+            return Ok(());
         }
         let nextpnr = tools::NEXTPNR_ECP5.find()?;
         self.report.param("nextpnr", nextpnr.version.clone());
@@ -242,7 +247,7 @@ impl<'a> Bench<'a> {
         let dir = base.join(synthesis.digest(&[&nextpnr.version, &device.options().join(" ")])?);
         fs::create_dir_all(&dir)?;
         let made = timed(&name, || synthesis.run(&dir))?;
-        self.area(&part.case, &area::ecp5(&netlist::count(&made)?))?;
+        self.area(&part.case, &area::ecp5(&netlist::count(&made)?));
         let harnessed = netlist::harness(&made)?;
         write_json(&dir.join(HARNESS), &harnessed.netlist)?;
         let job = Job {
@@ -257,11 +262,10 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn area(&mut self, case: &str, counts: &[(&str, f64)]) -> Result<()> {
+    fn area(&mut self, case: &str, counts: &[(&str, f64)]) {
         for (metric, value) in counts {
             self.report.add(case, metric, *value, "1");
         }
-        Ok(())
     }
 
     /// The core clock over the seeds.

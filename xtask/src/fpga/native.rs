@@ -15,7 +15,7 @@ use crate::paths;
 const NAME: &str = "fpga";
 
 /// The tools and the libraries that they load, down to the C library. (All that apt would install with them is six times as much.)
-const PACKAGES: [&str; 23] = [
+const PACKAGES: [&str; 25] = [
     "yosys",
     "yosys-abc",
     "nextpnr-ecp5",
@@ -39,10 +39,9 @@ const PACKAGES: [&str; 23] = [
     "libstdc++6",
     "libtcl8.6",
     "libtinfo6",
+    "libzstd1",
+    "zlib1g",
 ];
-
-/// More libraries, of which Debian has one package for several architectures' names.
-const MORE: [&str; 2] = ["libzstd1", "zlib1g"];
 
 /// Programs to start, by us or by each other.
 const PROGRAMS: [&str; 4] = ["yosys", "yosys-abc", "nextpnr-ecp5", "ecppack"];
@@ -80,8 +79,7 @@ pub fn fetch() -> Result<()> {
     if stamp().is_file() {
         return Ok(());
     }
-    let packages: Vec<String> = PACKAGES.iter().chain(&MORE).map(|p| (*p).into()).collect();
-    let tree = Apt::new()?.unpack_all(NAME, &packages)?;
+    let tree = Apt::new()?.unpack_all(NAME, &PACKAGES.map(str::to_owned))?;
     wrap(&tree)?;
     fs::write(stamp(), "")?;
     Ok(())
