@@ -20,6 +20,12 @@ pub fn host_owns(bus: &mut impl Bus) -> bool {
     board::OWNER::HOST.get(bus.get(board::OWNER)) == 1
 }
 
+/// Whether a host that is not on the serial line owns the tables: it uses the registers of commands (FDB, counters), which know one user.
+pub fn others_own(bus: &mut impl Bus) -> bool {
+    let owner = bus.get(board::OWNER);
+    board::OWNER::HOST.get(owner) == 1 && board::OWNER::SERIAL.get(owner) == 0
+}
+
 /// Waits for the FDB; gives the result of the command that ran, or nothing if it does not end.
 pub fn fdb_result(bus: &mut impl Bus) -> Option<u32> {
     for _ in 0..LOOKS {

@@ -162,10 +162,22 @@ fn write(
     let addr = address(words)?;
     let value = words.number(u32::MAX)?;
     words.end()?;
+    // PHYs, links and LEDs stay the board's; who owns the rest is the owner's to say.
+    if addr >> 12 != board::OWNER.at(0) >> 12 || addr == board::OWNER.at(0) {
+        ours(bus)?;
+    }
     if !again {
         bus.write(addr, value);
     }
     answer.word("ok");
+    Ok(())
+}
+
+/// Whether the serial line may use what a host uses.
+fn ours(bus: &mut impl Bus) -> Result<(), Fault> {
+    if bridge::others_own(bus) {
+        return Err(Fault::Host);
+    }
     Ok(())
 }
 
@@ -174,6 +186,7 @@ fn count(bus: &mut impl Bus, words: &mut Words<'_>, answer: &mut Answer) -> Resu
     let port = words.number(ports)?;
     let number = words.number(counter::COUNT - 1)?;
     words.end()?;
+    ours(bus)?;
     let index = stats::INDEX::COUNTER.put(number) | stats::INDEX::PORT.put(port);
     bus.set(stats::INDEX, index);
     for _ in 0..LOOKS {
@@ -195,6 +208,7 @@ fn find(bus: &mut impl Bus, words: &mut Words<'_>, answer: &mut Answer) -> Resul
     let places = tables.wrapping_add(global::CAPS1::CAM.get(caps));
     let from = words.number(places)?;
     words.end()?;
+    ours(bus)?;
     let end = places.min(from + FOUND_PLACES);
     for index in from..end {
         let (result, low, high) = bridge::fdb_entry(bus, index).ok_or(Fault::NoAnswer)?;

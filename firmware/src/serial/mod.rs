@@ -29,6 +29,8 @@ pub enum Fault {
     Checksum = 5,
     /// The PHY, or the table that was asked, does not answer.
     NoAnswer = 6,
+    /// A host owns the tables.
+    Host = 7,
 }
 
 impl Fault {
@@ -40,6 +42,7 @@ impl Fault {
             Fault::Range => "out of range",
             Fault::Checksum => "checksum",
             Fault::NoAnswer => "no answer",
+            Fault::Host => "the host owns this",
         }
     }
 }

@@ -201,6 +201,38 @@ fn counters_entries_and_phys() {
     assert_eq!(b.board.phy(1, 1).read(0x12), 0x1234);
 }
 
+/// A host uses the registers of commands: the serial line keeps off them, and reads what it likes.
+#[test]
+fn a_host_has_the_tables_to_itself() {
+    let mut b = Bench::new();
+    b.board.counters.insert((0, 0), 7);
+    let age = fdb::AGE_PERIOD.at(0);
+    let asked = [
+        "c 0 0".to_owned(),
+        "f 0".to_owned(),
+        format!("w {age:x} 5"),
+        format!("w {:x} 0", board::OWNER.at(0)),
+    ];
+    let before = b.board.reg(fdb::AGE_PERIOD, 0);
+    b.board.put(board::OWNER, 0, board::OWNER::HOST.put(1));
+    for line in &asked {
+        assert_eq!(b.ask(line), "err 7 the host owns this", "{line}");
+    }
+    assert_eq!(b.board.reg(fdb::AGE_PERIOD, 0), before);
+    assert_eq!(b.board.reg(board::OWNER, 0), board::OWNER::HOST.put(1));
+    assert_eq!(b.ask(&format!("r {:x}", board::OWNER.at(0))), "ok 00000001");
+    assert_eq!(b.ask("m 0 1 2"), "ok 0141");
+    assert_eq!(b.ask(&format!("w {:x} 12", board::LEDS.at(1))), "ok");
+    assert_eq!(b.board.reg(board::LEDS, 1), 0x12);
+    // The owner is the client on this line.
+    let serial = board::OWNER::HOST.put(1) | board::OWNER::SERIAL.put(1);
+    b.board.put(board::OWNER, 0, serial);
+    assert_eq!(b.ask(&asked[0]), "ok 00000000 00000007");
+    assert!(b.ask(&asked[1]).starts_with("ok "));
+    assert_eq!(b.ask(&asked[2]), "ok");
+    assert_eq!(b.board.reg(fdb::AGE_PERIOD, 0), 5);
+}
+
 #[test]
 fn version_and_status() {
     let mut b = Bench::new();

@@ -104,7 +104,9 @@ impl Device {
         if board::BOARD_ID::BOARD.get(id) == 0 {
             return self.reset_switch();
         }
-        self.mmio.write(board::OWNER, board::OWNER::HOST.put(1))?;
+        let serial = u32::from(!self.mmio.transport_ref().has_dma());
+        let owner = board::OWNER::HOST.put(1) | board::OWNER::SERIAL.put(serial);
+        self.mmio.write(board::OWNER, owner)?;
         self.set_forward(false)?;
         self.reset_switch()?;
         for source in 0..=self.caps.ports {

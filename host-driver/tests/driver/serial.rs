@@ -77,7 +77,8 @@ fn a_bridge_is_set_up_and_taken_from_the_firmware() {
     assert!(shown.contains("02:00:00:00:00:09 dev port1"), "{shown}");
     {
         let state = board.fake.state();
-        assert_eq!(state.get(board::OWNER, 0), board::OWNER::HOST.put(1));
+        let owner = board::OWNER::HOST.put(1) | board::OWNER::SERIAL.put(1);
+        assert_eq!(state.get(board::OWNER, 0), owner);
         assert_eq!(port::CONFIG::STATE.get(state.get(port::CONFIG, 0)), 3);
         assert_eq!(
             state.get(port::CONFIG, 2),

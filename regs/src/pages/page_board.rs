@@ -13,7 +13,8 @@ page! {
             HOLD: 0+8 };
         /// Who configures the switch (ports, tables, reserved addresses). The board's reset gives it to the firmware; nothing else changes it.
         OWNER @0x00c Rw = 0 { /// The host owns the tables: the firmware keeps to PHYs, links and LEDs. A driver sets it before it changes anything.
-            HOST: 0+1 };
+            HOST: 0+1, /// That host is on the serial line. Otherwise, while HOST is set, the serial line reads registers and PHYs and changes neither tables nor the registers that commands go through.
+            SERIAL: 1+1 };
         /// LEDs of a port; modes: 0 off, 1 on, 2 blinking, 3 on with link, 4 blinking with traffic, 5 on with link and blinking with traffic.
         LEDS @0x020 [8; 4] Rw = 0x43 { /// Mode of the first LED.
             FIRST: 0+3, /// Mode of the second LED.
