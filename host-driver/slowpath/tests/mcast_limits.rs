@@ -159,3 +159,33 @@ fn a_port_has_its_limit() {
     assert_eq!(bridge.snooping.groups_of(1, 0), Some(1));
     assert_eq!(add(&mut bridge, &MdbRequest::permanent(0, g(4), 1)), Ok(()));
 }
+
+/// The least and the most of every knob: nothing overflows, and time goes on.
+#[test]
+fn extreme_values_are_only_extreme() {
+    for value in [0, u64::MAX] {
+        let mut bridge = Bridge::querier(2);
+        let times = Knob::ALL.into_iter().filter(|knob| {
+            let name = knob.name();
+            name.ends_with("interval") || name.ends_with("count")
+        });
+        times.for_each(|knob| bridge.set(knob, value));
+        bridge.set_port(1, PortKnob::FastLeave, 1);
+        for family in Family::ALL {
+            for (port, kind) in [1, 2].into_iter().flat_map(|port| {
+                [
+                    IsExclude, Block, ToInclude, Allow, ToExclude, Block, ToInclude,
+                ]
+                .map(|kind| (port, kind))
+            }) {
+                let sources = vec![source(family, 1), source(family, 2)];
+                let said = (kind, group(family, 1), sources);
+                bridge.receive(port, 1, &report(host(family, 1), &[said]));
+                bridge.run(secs(1));
+            }
+            bridge.receive(2, 9, &query(host(family, 9), Some(group(family, 1)), None));
+        }
+        bridge.run(secs(10));
+        assert!(bridge.queries().len() < 2000);
+    }
+}

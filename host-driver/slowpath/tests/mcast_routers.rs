@@ -93,6 +93,15 @@ fn router_ports_by_the_users_word() {
     bridge.set_port(2, PortKnob::Router, 3);
     let end = bridge.now + secs(255);
     until(&mut bridge, end, |b| ports(b) == [2]);
+    bridge.set_port(2, PortKnob::Router, 3);
+    let shown = bridge.snooping.routers_shown();
+    let all = Detail {
+        details: true,
+        statistics: true,
+    };
+    assert_eq!(shown[0].text("p2", all), "p2  255.00 temp");
+    assert_eq!(shown[0].text("p2", Detail::default()), "p2");
+    bridge.run(secs(255));
     let mode = bridge.snooping.port_knob(2, 0, PortKnob::Router);
     assert_eq!(mode, Ok(1));
     // The bridge itself.

@@ -105,6 +105,16 @@ fn the_lowest_address_queries() {
                 other_timer: Some(25500),
             }
         );
+        let name = match family {
+            Family::V4 => "mcast_querier_ipv4",
+            Family::V6 => "mcast_querier_ipv6",
+        };
+        let text = state(&bridge).text(Some("p2"));
+        let other = host(family, 9);
+        assert_eq!(
+            text,
+            format!("{name}_addr {other} {name}_port p2 {name}_other_timer 255.00")
+        );
         bridge.run(secs(100));
         bridge.receive(2, 9, &query(host(family, 9), None, None));
         // A still lower one takes over from it.

@@ -14,13 +14,10 @@
 //! - Limits: 32 sources of a group on a port (PG_SRC_ENT_LIMIT), `mcast_hash_max` entries (one more switches snooping off),
 //!   `mcast_max_groups` of a port (a member more is not noted), `mcast_eht_hosts_limit` hosts tracked.
 //!
-//! Where it is not Linux's: a group-and-source-specific query goes out at once and not only one interval later, and its S flag, and
-//! that of a group-specific query that is repeated, tells what RFC 3376, 6.6.3 wants it to tell; auxiliary data in records is passed
-//! over as the RFC says; a report for a group that is no multicast address is a parse error; where sources count, a report of an older
-//! version is IS_EX({}) and a leave TO_IN({}) (RFC 3376, 7.3.2), and nobody's leave counts while there is a host of IGMPv1;
-//! group-specific queries go to the group; a port in mode EXCLUDE that loses a source
-//! from its list stays in the (S, G) entry of other ports; with multicast_to_unicast each host has its own (S, G) entry; deleting an Ethernet group's port leaves the bridge's own membership alone; the bridge's own memberships
-//! end on time while it is down.
+//! Where it is not Linux's, and why: `docs/slowpath.md`. In short: queries for sources go out at once and with the S flag that
+//! RFC 3376, 6.6.3 wants; messages of older versions mean what RFC 3376, 7.3.2 says; a port in mode EXCLUDE that loses a source
+//! from its list stays in the (S, G) entry of other ports; what is malformed anywhere is refused as a whole; the bridge's own
+//! memberships end on time while it is down.
 //!
 //! Tests: `tests/mcast_*.rs` (model hosts, timers to the nanosecond, querier election, limits, malformed frames, and the machine's own
 //! kernel bridge as a peer).

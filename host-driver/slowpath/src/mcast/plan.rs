@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::decide::takes;
-use super::types::{Family, GroupAddress, PortId};
+use super::types::{Family, GroupAddress, GroupKey, PortId};
 use super::{Snooping, multicast, snooped};
 use crate::MacAddr;
 
@@ -91,7 +91,21 @@ impl Plan {
 }
 
 impl Snooping {
-    /// The tables for the present state. `fid` says which filtering database a VLAN uses; VLANs that share one share entries.
+    /// The driver says whether the hardware has an entry's port now: its flag `offload`.
+    pub fn set_offload(&mut self, key: GroupKey, port: PortId, on: bool) {
+        let members = self.groups.get(&key).map(|group| &group.members);
+        let members = members.into_iter().flatten().map(|(member, _)| *member);
+        let members: Vec<_> = members.filter(|member| member.port == port).collect();
+        for member in members {
+            if let Some(membership) = self.membership_mut(key, member)
+                && std::mem::replace(&mut membership.flags.offload, on) != on
+            {
+                self.notify(false, key, Some(member));
+            }
+        }
+    }
+
+    /// The tables for the present state, in time linear in the number of entries. `fid` says which filtering database a VLAN uses; VLANs that share one share entries.
     pub fn plan(&self, fid: impl Fn(u16) -> u16) -> Plan {
         let mut plan = Plan::default();
         if !self.running || !self.enabled {

@@ -199,7 +199,7 @@ impl Snooping {
         };
         let settings = self.settings(vid);
         let until = self.now + settings.last_member_time();
-        let again = self.now + settings.last_member_interval;
+        let again = self.now + settings.repeat_interval();
         let count = settings.last_member_count;
         let asks = self.is_querier(vid, family);
         for source in sources {
@@ -232,7 +232,7 @@ impl Snooping {
         };
         let settings = self.settings(vid);
         let until = self.now + settings.last_member_time();
-        let again = self.now + settings.last_member_interval;
+        let again = self.now + settings.repeat_interval();
         let left = settings.last_member_count.saturating_sub(1);
         let excluding = |snooping: &Self| {
             snooping
@@ -315,7 +315,7 @@ impl Snooping {
             self.send_group_query(vid, key, member);
         }
         if self.send_source_queries(vid, key, member) || left > 1 {
-            let again = self.now + self.settings(vid).last_member_interval;
+            let again = self.now + self.settings(vid).repeat_interval();
             self.timers.arm(Timer::Rexmit(key, member), again);
         }
     }

@@ -58,7 +58,8 @@ const PIM_HELLO: u8 = 0x20;
 impl Snooping {
     /// Takes a multicast frame, does what it says, and says where it goes.
     ///
-    /// A malformed packet is counted, dropped, and changes nothing; so is a report that finds no room, which is not counted.
+    /// A malformed packet is counted, dropped, and changes nothing. A report that finds no room is dropped too, not counted; its
+    /// records before that one count. A frame to a single station is none of the machine's business and floods.
     pub fn receive(&mut self, now: Duration, frame: &Frame) -> Verdict {
         self.advance(now);
         if !frame.destination.is_multicast() {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::group::Full;
+use super::group::{Full, Membership};
 use super::types::{Family, FilterMode, Flags, GroupKey, Member, PortId};
 use super::{Snooping, Timer, snooped};
 use crate::MacAddr;
@@ -166,17 +166,15 @@ impl Snooping {
             let until = self.now + self.settings(report.vid).membership_interval;
             self.timers.arm(Timer::Member(key, member), until);
         }
-        if ends {
-            let left = self.all_hosts_left(key, member);
-            let nothing =
-                report.kind == Block && mode == Include && self.sources(key, member).is_empty();
-            if let Some(membership) = self.membership_mut(key, member).filter(|_| left) {
-                membership.flags.fast_leave = true;
-            }
-            if left || nothing {
-                self.delete_member(key, member);
-                return false;
-            }
+        let left = ends && self.all_hosts_left(key, member);
+        if let Some(membership) = self.membership_mut(key, member).filter(|_| left) {
+            membership.flags.fast_leave = true;
+        }
+        // Also where none of the sources could be taken.
+        let nothing = |m: &Membership| m.mode == Include && m.sources.is_empty();
+        if left || self.membership(key, member).is_some_and(nothing) {
+            self.delete_member(key, member);
+            return false;
         }
         changed || (matches!(report.kind, IsExclude | ToExclude) && mode == Include)
     }

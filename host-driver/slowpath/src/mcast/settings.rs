@@ -184,9 +184,9 @@ impl RouterMode {
     }
 }
 
-/// Hundredths of a second.
+/// Hundredths of a second, at most 2^32 - 1 of them (497 days): so no sum of times that is ever made overflows.
 pub(super) fn from_centis(centis: u64) -> Duration {
-    Duration::from_millis(centis.saturating_mul(10))
+    Duration::from_millis(centis.min(u32::MAX.into()) * 10)
 }
 
 /// As `ip` prints a time.
@@ -235,6 +235,11 @@ impl Settings {
     pub fn last_member_time(&self) -> Duration {
         self.last_member_interval
             .saturating_mul(self.last_member_count)
+    }
+
+    /// Between two queries for the same; never nothing, or they would all be sent at once.
+    pub fn repeat_interval(&self) -> Duration {
+        self.last_member_interval.max(from_centis(1))
     }
 
     /// Whether sources count: IGMPv3, MLDv2.

@@ -143,6 +143,41 @@ impl MdbEntry {
     }
 }
 
+impl RouterPort {
+    /// The port as the line `router ports on br0:` of `bridge mdb show` names it.
+    pub fn text(&self, port: &str, detail: Detail) -> String {
+        let mut text = port.to_owned();
+        if detail.statistics {
+            let timer = self.ipv4_timer.max(self.ipv6_timer).unwrap_or(0);
+            text += &format!(" {}", Time(timer));
+            text += match self.mode {
+                2 => " permanent",
+                3 => " temp",
+                _ => "",
+            };
+        }
+        text
+    }
+}
+
+impl QuerierState {
+    /// The words of `ip -d link show`, with the name of the port that it is behind.
+    pub fn text(&self, port: Option<&str>) -> String {
+        let name = match self.family {
+            Family::V4 => "mcast_querier_ipv4",
+            Family::V6 => "mcast_querier_ipv6",
+        };
+        let mut text = format!("{name}_addr {}", self.address);
+        if let Some(port) = port {
+            text += &format!(" {name}_port {port}");
+        }
+        if let Some(timer) = self.other_timer {
+            text += &format!(" {name}_other_timer {}", Time(timer).to_string().trim());
+        }
+        text
+    }
+}
+
 impl Snooping {
     fn left(&self, timer: Timer) -> u64 {
         let deadline = self.timers.deadline(timer).unwrap_or(Duration::ZERO);

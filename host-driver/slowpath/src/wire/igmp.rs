@@ -221,6 +221,10 @@ impl Igmp {
     }
 
     /// The whole IPv4 packet.
+    ///
+    /// # Panics
+    ///
+    /// If there are more sources than a packet of 65,535 bytes holds.
     pub fn emit(&self) -> Vec<u8> {
         let mut bytes = match &self.message {
             Message::Query(query) => query.emit(),

@@ -214,6 +214,10 @@ impl Mld {
     }
 
     /// The whole IPv6 packet, with the router alert.
+    ///
+    /// # Panics
+    ///
+    /// If there are more sources than a packet of 65,535 bytes holds.
     pub fn emit(&self) -> Vec<u8> {
         let mut bytes = match &self.message {
             Message::Query(query) => query.emit(),
