@@ -73,8 +73,6 @@ pub enum Event {
     NotifyPeers,
     /// Join the groups again.
     ResendIgmp,
-    /// The next lower addresses changed (VLAN filters and the like).
-    RxModeChange,
     /// It is about to leave: let go of it.
     Unregister,
 }
@@ -105,7 +103,6 @@ impl Event {
             Event::BondingFailover => "BONDING_FAILOVER",
             Event::NotifyPeers => "NOTIFY_PEERS",
             Event::ResendIgmp => "RESEND_IGMP",
-            Event::RxModeChange => "RX_MODE_CHANGE",
             Event::Unregister => "UNREGISTER",
         }
     }

@@ -43,7 +43,11 @@ impl Core {
 
     fn register_initialised(&mut self, dev: &Dev) -> Result<()> {
         self.notify(dev, &Event::PostInit)?;
-        let wish = dev.ifindex();
+        let mut wish = dev.ifindex();
+        if dev.registration() == Registration::Unregistered && self.devices.contains_key(&wish) {
+            // It was here before, and another device has its index now.
+            wish = 0;
+        }
         let ifindex = self.allocate_ifindex(wish)?;
         dev.set_ifindex(ifindex);
         // The first of its name may have come while subscribers were told.

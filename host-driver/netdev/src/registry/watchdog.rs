@@ -40,7 +40,7 @@ impl Core {
         }
     }
 
-    /// A queue is overdue when its driver stopped it and took no frame since the device's watchdog time, with the device up and the carrier on: one
+    /// A queue is overdue when it is stopped (by its driver or by the byte limit) and took no frame since the device's watchdog time, with the device up and the carrier on: one
     /// without carrier has nothing to send, and is not to blame.
     fn run_watchdogs(&mut self) {
         let now = self.now();
@@ -55,7 +55,7 @@ impl Core {
             }
             for number in 0..dev.queue_count() {
                 let queue = dev.queue(number);
-                if !queue.is_stopped() || now.saturating_sub(queue.trans_start()) < limit {
+                if !queue.is_off() || now.saturating_sub(queue.trans_start()) < limit {
                     continue;
                 }
                 tracing::warn!(

@@ -35,7 +35,8 @@ pub trait RxHandler: Send + Sync {
 
 /// A protocol, or a tap: gets frames at the top.
 pub trait ProtocolHandler: Send + Sync {
-    /// A frame with its link header pulled; `dev` is the device at which it arrived in the end.
+    /// A frame with its link header pulled; `dev` is the device at which it arrived in the end. A tap sees sent frames as well, which
+    /// begin at their link header: [`Packet::mac_bytes`] is the whole frame either way.
     fn receive(&self, net: &mut Softnet, dev: &Dev, packet: Packet);
 }
 

@@ -1,7 +1,7 @@
 //! What all threads of the data path and the configuration share: the table of devices, the work to be done, the time.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -41,6 +41,8 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn enter(&self) {
         self.rounds.fetch_add(1, Ordering::SeqCst);
+        // Whoever does not see this round in `synchronize` has its changes seen in this round.
+        fence(Ordering::SeqCst);
     }
     pub(crate) fn exit(&self) {
         self.rounds.fetch_add(1, Ordering::SeqCst);
@@ -161,6 +163,7 @@ impl Shared {
             .iter()
             .filter_map(Weak::upgrade)
             .collect();
+        fence(Ordering::SeqCst);
         for reader in readers {
             let round = reader.rounds.load(Ordering::SeqCst);
             if round % 2 == 1 {

@@ -105,8 +105,14 @@ fn steps_in_order_and_back_in_reverse() {
     wanted.extend(end);
     assert_eq!(take(&log), wanted);
     assert_eq!(dev.registration(), Registration::Unregistered);
-    // It may come back.
+    // It may come back, even if another device has its index now.
+    let indexed = Setup {
+        ifindex: Some(dev.ifindex()),
+        ..setup("other", 2)
+    };
+    let other = core.add(indexed, ops.clone()).unwrap();
     core.register(&dev).unwrap();
+    assert_ne!(dev.ifindex(), other.ifindex());
 }
 
 #[test]

@@ -170,7 +170,11 @@ fn byte_limits_stop_and_wake_the_queue() {
     let log = Log::default();
     let mut core = Core::new();
     let ops = Recorder::new("e", &log);
-    let dev = up(&mut core, setup("e", 1), &ops);
+    let watched = Setup {
+        watchdog: Some(ms(500)),
+        ..setup("e", 1)
+    };
+    let dev = up(&mut core, watched, &ops);
     let (_, limit) = dev.queue(0).in_flight();
     dev.queue(0).sent(limit - 1);
     assert!(!dev.queue(0).is_off());
@@ -182,6 +186,11 @@ fn byte_limits_stop_and_wake_the_queue() {
     net.run_all(3);
     assert_eq!(numbers(&ops), [1]);
     assert_eq!(dev.queue(0).in_flight().0, limit - limit / 2);
+    // Completions that never come are the watchdog's business as well.
+    dev.queue(0).sent(limit);
+    assert!(!dev.queue(0).is_stopped() && dev.queue(0).is_off());
+    core.tick(ms(500));
+    assert_eq!(dev.queue(0).timeouts(), 1);
     core.close(&dev);
     assert_eq!(
         dev.queue(0).in_flight().0,
