@@ -47,6 +47,8 @@ struct Board {
     next: [u64; 3],
     line: [VecDeque<Pair>; 2],
     phys: [Phy; 2],
+    /// Whether each PHY says that it has a link.
+    link: [bool; 2],
     cycles: u64,
 }
 
@@ -76,6 +78,7 @@ impl Board {
             next: [0; 3],
             line: Default::default(),
             phys: Default::default(),
+            link: [true; 2],
             cycles: 0,
         };
         b.dut.poke("serial_rx", 1);
@@ -94,9 +97,10 @@ impl Board {
             mask |= 1 << i;
             if i > 0 {
                 let port = i - 1;
+                let status = STATUS[self.speeds[port]];
                 let (data, ctl) = self.line[port]
                     .pop_front()
-                    .unwrap_or(idle(STATUS[self.speeds[port]]));
+                    .unwrap_or(idle(status & !u8::from(!self.link[port])));
                 for (n, edge) in ["rise", "fall"].into_iter().enumerate() {
                     self.dut.poke(&format!("rxd_{edge}{port}"), data[n].into());
                     self.dut
@@ -175,6 +179,11 @@ fn starts_by_itself_and_switches_between_speeds() {
             b.switched(round % 2);
         }
         assert_eq!(b.dut.peek("serial_tx"), 1);
+        // The first LEDs show links.
+        assert_eq!(b.dut.peek("led_first"), 3);
+        b.link[1] = false;
+        b.core_cycles(5000);
+        assert_eq!(b.dut.peek("led_first"), 1);
     }
 }
 

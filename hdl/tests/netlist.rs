@@ -18,8 +18,9 @@ const BOARD: &str = "versa-ecp5-5g";
 const PORTS: usize = 2;
 /// Frames that must arrive.
 const FRAMES: usize = 1000;
-/// In-band: link, 1000 Mb/s, full duplex.
+/// In-band: link, 1000 Mb/s, full duplex; the same without link.
 const STATUS: u8 = 0b1101;
+const NO_LINK: u8 = 0b1100;
 /// Periods of the core's clock and the receive clocks, a little off, in units of 0.01 ns.
 const PERIODS: [u64; 1 + PORTS] = [800, 801, 799];
 
@@ -90,6 +91,8 @@ struct Bench {
     /// What the next edge of each clock is.
     up: [bool; 1 + PORTS],
     line: [VecDeque<Pair>; PORTS],
+    /// In-band status of each port.
+    status: [u8; PORTS],
     now: [Pair; PORTS],
     phys: [Phy; PORTS],
     /// Levels of txc, txd and tx_ctl in the first half of the core's period.
@@ -118,6 +121,7 @@ impl Bench {
             next: [0, 3, 5],
             up: [true; 1 + PORTS],
             line: Default::default(),
+            status: [STATUS; PORTS],
             now: [idle(STATUS); PORTS],
             phys: Default::default(),
             half: Default::default(),
@@ -145,7 +149,8 @@ impl Bench {
             }
             let port = i - 1;
             if up {
-                self.now[port] = self.line[port].pop_front().unwrap_or(idle(STATUS));
+                let idle = idle(self.status[port]);
+                self.now[port] = self.line[port].pop_front().unwrap_or(idle);
             }
             let (data, ctl) = self.now[port];
             let edge = usize::from(!up);
@@ -169,6 +174,11 @@ impl Bench {
             });
         }
         self.cycles += u64::from(self.up[0]);
+    }
+
+    /// Which ports' first LEDs are lit, by the pins' low levels.
+    fn linked(&self) -> [bool; PORTS] {
+        [0, 2].map(|led| self.dut.peek(&format!("led{led}")) == 0)
     }
 
     fn run(&mut self, cycles: u64) {
@@ -262,5 +272,9 @@ fn a_thousand_frames_pass() {
         }
         assert_eq!(came.len(), want.len(), "port {port}");
     }
+    assert_eq!(b.linked(), [true, true]);
+    b.status[0] = NO_LINK;
+    b.run(5000);
+    assert_eq!(b.linked(), [false, true]);
     println!("{FRAMES} frames in {} cycles", b.cycles);
 }
