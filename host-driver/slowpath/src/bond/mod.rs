@@ -125,6 +125,8 @@ pub struct Bond {
     rlb: alb::Rlb,
     /// Buckets of the hardware's group, for the modes that balance by load.
     buckets: Vec<Option<SlaveId>>,
+    /// The members, with their weights, that the buckets were filled for.
+    filled_for: Vec<(SlaveId, u64)>,
     counters: Counters,
     last_plan: Plan,
     actions: VecDeque<Action>,
@@ -160,6 +162,7 @@ impl Bond {
             tlb: tlb::Tlb::default(),
             rlb: alb::Rlb::default(),
             buckets: Vec::new(),
+            filled_for: Vec::new(),
             counters: Counters::default(),
             last_plan: Plan::default(),
             actions: VecDeque::new(),

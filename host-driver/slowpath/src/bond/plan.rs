@@ -124,7 +124,7 @@ impl Bond {
         }
     }
 
-    /// Fills the buckets where the usable members changed.
+    /// Fills the buckets anew where the usable members, or their speeds, changed.
     pub(super) fn update_buckets(&mut self) {
         if !self.options.mode.is_lb() || !self.options.tlb_dynamic_lb {
             self.buckets.clear();
@@ -136,13 +136,9 @@ impl Bond {
             .filter(|s| s.can_tx())
             .map(|s| (s.id, u64::from(s.speed().max(1))))
             .collect();
-        let known = |id: &Option<SlaveId>| usable.iter().any(|(u, _)| Some(*u) == *id);
-        let all = usable
-            .iter()
-            .all(|(id, _)| self.buckets.contains(&Some(*id)));
-        let fits = self.buckets.len() == BUCKETS && all && self.buckets.iter().all(known);
-        if !fits {
+        if self.buckets.is_empty() || self.filled_for != usable {
             self.buckets = fill(&usable, &self.buckets);
+            self.filled_for = usable;
         }
     }
 
@@ -169,8 +165,7 @@ impl Bond {
             .filter(|b| self.buckets[*b] == Some(max.0))
             .collect();
         let moves = (own.len() as f64 * excess / max.1 / 2.0) as usize;
-        // The last bucket stays: a member without any would look like a new one.
-        for bucket in own.iter().take(moves.min(own.len().saturating_sub(1))) {
+        for bucket in own.iter().take(moves) {
             self.buckets[*bucket] = Some(min.0);
         }
     }

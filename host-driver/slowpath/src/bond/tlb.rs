@@ -1,6 +1,7 @@
 //! Transmit load balancing: 256 entries of flows, each given to the member with the most bandwidth left, and dealt out
 //! anew every ten seconds by what they carried; and the learning packets that keep switches informed.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::dissect::Ethernet;
@@ -113,11 +114,12 @@ impl Bond {
         let chosen = match known.filter(|s| s.can_tx()).map(|s| s.id) {
             Some(id) => id,
             None => {
-                let usable = self.slaves.iter_mut().filter(|s| s.can_tx());
-                // The first of equals, for the order of joining is what users see.
-                let best = usable.rev().max_by_key(|s| gap(s))?;
-                best.load += entry.history;
-                best.id
+                // Of equals the one with the fewest entries: while nothing is known of loads, flows are dealt out in turn.
+                let usable = self.slaves.iter().filter(|s| s.can_tx()).rev();
+                let claim = |s: &&Slave| (gap(s), Reverse(self.entries_of(s.id)));
+                let best = usable.max_by_key(claim)?.id;
+                self.slave_mut(best)?.load += entry.history;
+                best
             }
         };
         self.tlb.entries[at].slave = Some(chosen);
