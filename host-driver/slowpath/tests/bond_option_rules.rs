@@ -159,3 +159,43 @@ fn options_of_slaves() {
         "ad_actor_sys_prio \"0\": not one of: 1 to 65535, minval, maxval (EINVAL)"
     );
 }
+
+/// What is set is shown, in the same words; delays as they were rounded.
+#[test]
+fn options_are_shown_as_they_are_set() {
+    for (mode, name, values) in [
+        ("balance-rr", "packets_per_slave", ["0", "65535"]),
+        ("active-backup", "arp_validate", ["filter_backup", "all"]),
+        ("active-backup", "arp_validate", ["filter", "filter_active"]),
+        ("active-backup", "arp_ip_target", ["10.0.0.1,10.0.0.2", ""]),
+        ("active-backup", "primary", ["port7", ""]),
+        ("active-backup", "fail_over_mac", ["follow", "none"]),
+        ("balance-xor", "xmit_hash_policy", ["encap3+4", "layer2"]),
+        ("802.3ad", "lacp_rate", ["fast", "slow"]),
+        ("802.3ad", "ad_select", ["count", "stable"]),
+        (
+            "802.3ad",
+            "ad_actor_system",
+            ["02:00:00:00:00:09", "00:00:00:00:00:00"],
+        ),
+        ("802.3ad", "coupled_control", ["off", "on"]),
+        ("balance-tlb", "tlb_dynamic_lb", ["off", "on"]),
+        ("balance-alb", "updelay", ["300", "0"]),
+        ("balance-alb", "num_grat_arp", ["9", "0"]),
+    ] {
+        let mut bond = in_mode(mode);
+        assert_eq!(bond.get("mode").as_deref(), Some(mode));
+        for value in values {
+            bond.set(NOW, name, value).unwrap();
+            assert_eq!(bond.get(name).as_deref(), Some(value), "{name}");
+        }
+    }
+    let mut ad = in_mode("802.3ad");
+    ad.set(NOW, "updelay", "250").unwrap();
+    assert_eq!(ad.get("updelay").as_deref(), Some("200"));
+    let hidden: Vec<_> = Bond::option_names()
+        .filter(|n| ad.get(n).is_none())
+        .collect();
+    assert_eq!(hidden, ["queue_id", "prio"], "options of slaves");
+    assert_eq!(ad.get("speed"), None);
+}

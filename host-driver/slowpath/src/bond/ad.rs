@@ -54,7 +54,7 @@ impl Bond {
     }
 
     /// Does what LACP says.
-    pub(super) fn drain_lacp(&mut self, _now: Duration) {
+    pub(super) fn drain_lacp(&mut self) {
         while let Some(output) = self.lacp.poll() {
             match output {
                 Output::Send { port, pdu } => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::dissect::{Ethernet, be16};
+use super::dissect::Ethernet;
 use super::slave::SlaveId;
 use super::tlb::ENTRIES;
 use super::{Bond, due};
@@ -31,8 +31,8 @@ struct Client {
     /// Not known until an ARP packet of its has been seen.
     mac: Option<MacAddr>,
     slave: SlaveId,
-    /// The TCI of the frames in which it speaks.
-    tci: Option<u16>,
+    /// The tag of the frames in which it is spoken to.
+    tag: Option<[u16; 2]>,
     /// It has yet to be told of its member this often.
     updates: u32,
 }
@@ -122,8 +122,8 @@ impl Bond {
         }
         let reply = packet.operation == ArpOperation::Reply;
         let mac = Some(packet.target_mac).filter(|m| reply && m.is_unicast());
-        let tci = ethernet.tci;
-        let id = self.client_slave(packet.sender_ip, packet.target_ip, mac, tci)?;
+        let tag = ethernet.tag;
+        let id = self.client_slave(packet.sender_ip, packet.target_ip, mac, tag)?;
         if reply {
             let address = self.slave(id)?.address;
             let at = ethernet.payload;
@@ -137,7 +137,7 @@ impl Bond {
                 client.updates = 1;
             }
         }
-        self.rlb.update_at = Some(now + REQUEST_DELAY);
+        self.rlb.update_at.get_or_insert(now + REQUEST_DELAY);
         None
     }
 
@@ -147,7 +147,7 @@ impl Bond {
         ours: Ipv4Addr,
         theirs: Ipv4Addr,
         mac: Option<MacAddr>,
-        tci: Option<u16>,
+        tag: Option<[u16; 2]>,
     ) -> Option<SlaveId> {
         let at = usize::from(simple_hash(&theirs.octets()));
         let usable = |id| self.slave(id).is_some_and(super::Slave::can_tx);
@@ -157,7 +157,7 @@ impl Bond {
             && works
         {
             client.mac = mac.or(client.mac);
-            client.tci = tci;
+            client.tag = tag;
             return Some(client.slave);
         }
         let slave = self.next_receiver()?;
@@ -166,7 +166,7 @@ impl Bond {
             theirs,
             mac,
             slave,
-            tci,
+            tag,
             updates: 0,
         });
         Some(slave)
@@ -256,9 +256,8 @@ impl Bond {
             target_ip: client.theirs,
         };
         let mut frame = reply.emit_frame(mac, slave.address);
-        if let Some(tci) = client.tci {
-            let [high, low] = tci.to_be_bytes();
-            frame.splice(12..12, [0x81, 0x00, high, low]);
+        if let Some(tag) = client.tag {
+            frame.splice(12..12, tag.into_iter().flat_map(u16::to_be_bytes));
         }
         self.counters.client_updates_tx += 1;
         self.send(client.slave, frame);
@@ -328,7 +327,6 @@ fn balance_index(frame: &[u8], ethernet: Ethernet) -> Option<u8> {
         0x86dd => {
             let source = frame.get(at + 8..at + 24)?;
             let address = frame.get(at + 24..at + 40)?;
-            be16(frame, at + 38)?;
             (source != [0; 16]).then(|| simple_hash(address))
         }
         _ => None,

@@ -38,10 +38,10 @@ pub(super) struct Flow {
     pub ports: u32,
 }
 
-/// The outermost tag's TCI, the EtherType behind it, and where the payload begins.
+/// The outermost tag (TPID and TCI), the EtherType behind it, and where the payload begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Ethernet {
-    pub tci: Option<u16>,
+    pub tag: Option<[u16; 2]>,
     pub ethertype: u16,
     pub payload: usize,
 }
@@ -52,13 +52,13 @@ impl Ethernet {
         let outer = be16(frame, 12)?;
         if !ETH_VLAN.contains(&outer) {
             return Some(Self {
-                tci: None,
+                tag: None,
                 ethertype: outer,
                 payload: 14,
             });
         }
         Some(Self {
-            tci: Some(be16(frame, 14)?),
+            tag: Some([outer, be16(frame, 14)?]),
             ethertype: be16(frame, 16)?,
             payload: 18,
         })
@@ -69,7 +69,7 @@ fn byte(frame: &[u8], at: usize) -> Option<u8> {
     frame.get(at).copied()
 }
 
-pub(super) fn be16(frame: &[u8], at: usize) -> Option<u16> {
+fn be16(frame: &[u8], at: usize) -> Option<u16> {
     let bytes = frame.get(at..)?.first_chunk()?;
     Some(u16::from_be_bytes(*bytes))
 }

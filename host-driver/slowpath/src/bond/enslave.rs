@@ -81,7 +81,7 @@ impl Bond {
             self.actions.push_back(Action::BondAddress(self.address));
         }
         self.add_slave(now, way, device, address);
-        self.settle(now);
+        self.settle();
         Ok(())
     }
 
@@ -179,7 +179,6 @@ impl Bond {
             name: device.name.clone(),
             permanent: device.address,
             address,
-            sets_address: device.sets_address,
             original_mtu: device.mtu,
             by_ioctl: way == Way::Ioctl,
             link: device.link,
@@ -227,7 +226,7 @@ impl Bond {
             return Err(BondError::new(Errno::EINVAL, "slave", id, reason));
         }
         self.detach(now, lower, id);
-        self.settle(now);
+        self.settle();
         Ok(())
     }
 
@@ -236,14 +235,14 @@ impl Bond {
         for id in self.slaves() {
             self.detach(now, lower, id);
         }
-        self.settle(now);
+        self.settle();
     }
 
     pub(super) fn detach(&mut self, now: Duration, lower: &mut dyn Lower, id: SlaveId) {
         lower.detach(id);
         // LACP's last word to the partner goes out while there is a member to send it on.
         self.lacp.remove_port(now, id);
-        self.drain_lacp(now);
+        self.drain_lacp();
         self.arp_slave = None;
         self.primary = self.primary.filter(|p| *p != id);
         let was_current = self.current == Some(id);
@@ -314,7 +313,7 @@ impl Bond {
         }
         self.address_set = true;
         self.sync_lacp(now);
-        self.settle(now);
+        self.settle();
         Ok(())
     }
 
@@ -327,7 +326,7 @@ impl Bond {
         self.change_bond_address(address);
         self.address_set = true;
         self.sync_lacp(now);
-        self.settle(now);
+        self.settle();
         Ok(())
     }
 }

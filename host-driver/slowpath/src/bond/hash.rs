@@ -52,7 +52,7 @@ impl HashPolicy {
         let eth = u32::from(frame[5] ^ frame[11]) ^ u32::from(ethernet.ethertype);
         let flow = match self {
             HashPolicy::Layer2 => None,
-            HashPolicy::VlanSrcmac => return vlan_srcmac(frame, ethernet.tci),
+            HashPolicy::VlanSrcmac => return vlan_srcmac(frame, ethernet.tag),
             HashPolicy::Layer23 | HashPolicy::Layer34 => plain(frame, ethernet),
             HashPolicy::Encap23 | HashPolicy::Encap34 => deep(frame, ethernet),
         };
@@ -73,7 +73,7 @@ fn fold(start: u32, flow: Flow) -> u32 {
     hash ^ hash >> 8
 }
 
-fn vlan_srcmac(frame: &[u8], tci: Option<u16>) -> u32 {
+fn vlan_srcmac(frame: &[u8], tag: Option<[u16; 2]>) -> u32 {
     let half = |at: usize| u32::from_be_bytes([0, frame[at], frame[at + 1], frame[at + 2]]);
-    half(6) ^ half(9) ^ u32::from(tci.unwrap_or(0))
+    half(6) ^ half(9) ^ tag.map_or(0, |[_, tci]| u32::from(tci))
 }

@@ -24,6 +24,7 @@ mod arp_monitor;
 mod dissect;
 mod enslave;
 mod error;
+mod get;
 mod hash;
 mod mii;
 mod options;
@@ -232,7 +233,7 @@ impl Bond {
             self.start_balancing(now);
         }
         self.sync_lacp(now);
-        self.settle(now);
+        self.settle();
     }
 
     /// Sets the bond down. Members that came by the ioctl are released.
@@ -246,7 +247,7 @@ impl Bond {
         for id in old.map(|s| s.id).collect::<Vec<_>>() {
             self.detach(now, lower, id);
         }
-        self.settle(now);
+        self.settle();
     }
 
     fn start_monitors(&mut self, now: Duration) {
@@ -271,7 +272,7 @@ impl Bond {
         if speed_changed && mode == Mode::Ad {
             self.sync_lacp(now);
         }
-        self.settle(now);
+        self.settle();
     }
 
     /// Time has passed.
@@ -293,7 +294,7 @@ impl Bond {
             self.tick_balancing(now);
         }
         self.lacp.tick(now);
-        self.settle(now);
+        self.settle();
     }
 
     /// When [`Bond::tick`] is wanted next.
@@ -309,8 +310,8 @@ impl Bond {
     }
 
     /// After every event: what LACP said is done, the carrier follows, and a plan that changed is announced.
-    fn settle(&mut self, now: Duration) {
-        self.drain_lacp(now);
+    fn settle(&mut self) {
+        self.drain_lacp();
         self.update_carrier();
         self.update_buckets();
         let plan = self.plan();

@@ -42,7 +42,7 @@ impl Bond {
             && destination == slow::MULTICAST
         {
             let result = self.lacp.receive(now, id, frame);
-            self.settle(now);
+            self.settle();
             if !result.is_err_and(|e| e.is_unknown()) {
                 return Rx::Consumed;
             }

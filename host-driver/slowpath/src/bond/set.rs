@@ -31,7 +31,7 @@ impl Bond {
             self.set_number(now, name, value, spec.parse(value)?)?;
         }
         self.sync_lacp(now);
-        self.settle(now);
+        self.settle();
         Ok(())
     }
 
@@ -269,7 +269,7 @@ impl Bond {
                 return Err(BondError::new(Errno::EINVAL, name, value, reason));
             }
         }
-        self.settle(now);
+        self.settle();
         Ok(())
     }
 

@@ -61,7 +61,6 @@ pub(super) struct Slave {
     pub permanent: MacAddr,
     /// The address that it has.
     pub address: MacAddr,
-    pub sets_address: bool,
     pub original_mtu: u32,
     /// It came by the ioctl: closing the bond releases it.
     pub by_ioctl: bool,

@@ -80,8 +80,6 @@ pub struct SlaveStatus {
     pub queue_id: u16,
     /// `prio`.
     pub prio: i32,
-    /// Its address could be set.
-    pub sets_address: bool,
     /// Entries of the transmit table that it carries in the modes that balance by load.
     pub tlb_entries: usize,
     /// Its LACP port.
@@ -116,7 +114,6 @@ impl Bond {
                     address: s.address,
                     queue_id: s.queue_id,
                     prio: s.prio,
-                    sets_address: s.sets_address,
                     tlb_entries: self.entries_of(s.id),
                     ad: ad.then(|| self.lacp.port(s.id)).flatten(),
                 })

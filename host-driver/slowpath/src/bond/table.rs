@@ -295,6 +295,15 @@ impl Spec {
         })
     }
 
+    /// What is shown for a number: its word, if words are all that the option has.
+    pub fn show(&self, n: u64) -> String {
+        let word = self.words.iter().find(|(_, number)| *number == n);
+        match word.filter(|_| self.range.is_none()) {
+            Some((word, _)) => (*word).to_owned(),
+            None => n.to_string(),
+        }
+    }
+
     /// Linux's word for a mode.
     pub fn word_of_mode(mode: Mode) -> &'static str {
         OPTIONS[0].words[mode as usize].0
