@@ -1,7 +1,7 @@
 //! Completions: batches, head write-back, interrupts.
 //!
 //! Entries wait in a block RAM, four for each ring, and go out in one write when the group of four (128 bytes, aligned as the
-//! queue is) is full, when the ring has been quiet for [`super::QUIET`] to `QUIET + 16` cycles, or when one is urgent. Then the head is written back: it
+//! queue is) is full, when the ring has been quiet for [`super::QUIET`] to `QUIET + 16` cycles (four times that where COUNT is over 1), or when one is urgent. Then the head is written back: it
 //! counts what has been written. The interrupt is raised at once, or when COUNT completions wait or TIME has passed since the first of them. A ring's
 //! error raises vector ERROR. The rings are looked at in turn, one a cycle; what is due is found by [`super::rings`].
 //!

@@ -38,7 +38,7 @@ pub const AHEAD: u32 = 8;
 /// Completions of a ring that go out in one write.
 pub const BATCH: u32 = 4;
 /// Cycles after a ring's last completion after which an incomplete batch goes out: more than the 84 of a shortest frame at 1 Gb/s, so
-/// that a stream of them fills batches.
+/// that a stream of them fills batches. Four times as many on a ring that gathers interrupts (COUNT over 1): on a short link, frames come further apart.
 pub const QUIET: u64 = 96;
 /// Cycles that a frame waits for a submission that is under way, before it is dropped.
 pub const WAIT: u64 = 512;

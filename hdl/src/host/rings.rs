@@ -41,8 +41,8 @@ pub fn rings(s: Shape) -> Module {
     let now = m.input("now", 64);
     let slot = m.reg("slot", RING, 0);
     m.assign(&slot, &slot + 1);
-    let round = m.reg("round", 1, 0);
-    m.assign(&round, &round ^ slot.all());
+    let round = m.reg("round", 3, 0);
+    m.assign(&round, &round + slot.all().zext(3));
     let at = m.reg("at", RING, 0);
     m.assign(&at, &slot);
     let sweep = m.reg("sweep", 5, 0);
@@ -160,7 +160,10 @@ pub fn rings(s: Shape) -> Module {
     );
     let kept = mux(sum.bit(8), lit(8, 255), sum.slice(0, 8));
     let keeps = c("urgent") & !(&signal.here & c("pend").is_zero());
-    let elapsed = c("quiet") + (&round & !c("quiet").all()).zext(3);
+    // A ring that gathers interrupts can wait four times as long for its group of completions to fill.
+    let gathers = c("limit").slice(1, 7).any();
+    let passes = round.bit(0) & (!gathers | round.slice(1, 2).all());
+    let elapsed = c("quiet") + (passes & !c("quiet").all()).zext(3);
     let begins = &flush.here & c("waiting").is_zero();
     let next = Fields::new(|name| {
         let value = match name {
