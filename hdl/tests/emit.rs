@@ -17,7 +17,8 @@ fn emit(args: &[&str]) -> Output {
 
 #[test]
 fn writes_verilog_and_parameters() {
-    let dir = std::env::temp_dir().join(format!("smartnic-emit-{}", std::process::id()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path();
     let out = dir.to_str().expect("a path of text");
     let run = emit(&["emit", "--ports", "2", "--block", "forward", "--out", out]);
     assert!(
@@ -46,13 +47,13 @@ fn writes_verilog_and_parameters() {
     let run = emit(&[&["emit", "--block", "host_port", "--out", out], &board[..]].concat());
     let said = String::from_utf8_lossy(&run.stderr);
     assert!(!run.status.success() && said.contains("board colorlight-5a-75b has no host"));
-    std::fs::remove_dir_all(&dir).expect("removed");
 }
 
 /// The digest of what is synthesised is that of the model that runs.
 #[test]
 fn synthesis_gets_what_is_simulated() {
-    let dir = std::env::temp_dir().join(format!("smartnic-digest-{}", std::process::id()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path();
     let out = dir.to_str().expect("a path of text");
     assert!(
         emit(&["emit", "--block", "cpu", "--out", out])
@@ -62,7 +63,6 @@ fn synthesis_gets_what_is_simulated() {
     let json = std::fs::read_to_string(dir.join("rv32i.json")).expect("written");
     let info: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let verilog = std::fs::read_to_string(dir.join("rv32i.v")).expect("written");
-    std::fs::remove_dir_all(&dir).expect("removed");
     let model = Model::build(&design(&rv32i()), &Options::default()).expect("builds");
     assert_eq!(info["simulated"]["digest"], model.verilog_digest());
     let written = Design {
@@ -116,7 +116,8 @@ fn refuses_parameters_by_name_and_range() {
 
 #[test]
 fn refuses_firmware_that_does_not_fit() {
-    let file = std::env::temp_dir().join(format!("smartnic-image-{}", std::process::id()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("image");
     std::fs::write(&file, vec![1; 16385]).expect("written");
     let name = file.to_str().expect("a path of text");
     let run = emit(&["emit", "--system", "--firmware", name, "--out", "unused"]);
@@ -134,9 +135,9 @@ fn refuses_firmware_that_does_not_fit() {
 
 #[test]
 fn writes_a_board_with_its_constraints() {
-    let dir = std::env::temp_dir().join(format!("smartnic-board-{}", std::process::id()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path();
     let out = dir.to_str().expect("a path of text");
-    std::fs::create_dir_all(&dir).expect("made");
     let image = dir.join("firmware.bin");
     std::fs::write(&image, 0xdead_beef_u32.to_le_bytes()).expect("written");
     let firmware = image.to_str().expect("a path of text");
@@ -171,7 +172,6 @@ fn writes_a_board_with_its_constraints() {
     assert_eq!(info["simulated"]["file"], "board_core.v");
     assert_eq!(info["simulated"]["digest"], simulated.core.digest());
     assert!(read("colorlight-5a-75b.lpf").contains("LOCATE COMP \"clk_in\" SITE \"P6\";"));
-    std::fs::remove_dir_all(&dir).expect("removed");
 
     let refusals: [(&[&str], &str); 4] = [
         (

@@ -4,11 +4,14 @@
 mod headers;
 #[path = "common/lag_bench.rs"]
 mod lag_bench;
+#[path = "../../tests/data/lag_vectors.rs"]
+mod lag_vectors;
 #[path = "common/seed.rs"]
 mod seed;
 
 use headers::{dissect, frame};
 use lag_bench::{Bench, Group};
+use lag_vectors::Vectors;
 use rand::Rng;
 use seed::rng;
 use smartnic_hdl::lag::{LATENCY, lag};
@@ -89,31 +92,11 @@ fn frames_to_members() {
     }
 }
 
-/// Kinds of the data file whose inner headers encap2+3 and encap3+4 look at, or that they treat in a way of their own: not
-/// yet as the kernel does.
-const ENCAP_DIFFERS: &str = include_str!("../../tests/data/lag-inner-kinds.txt");
-
 /// Every choice of the captured kernel, for the policies that are Linux's bit for bit; for the two others, of the
 /// kinds of frame that they share.
 #[test]
 fn as_the_kernel_chose() {
-    let file = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/data/lag-vectors.json"
-    );
-    let text = std::fs::read_to_string(file).expect("tests/data/lag-vectors.json");
-    let data: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    let frames: Vec<(String, Vec<u8>)> = data["frames"]
-        .as_array()
-        .expect("frames")
-        .iter()
-        .map(|f| {
-            let hex = f["frame"].as_str().expect("hexadecimal");
-            let byte = |i| u8::from_str_radix(&hex[i..i + 2], 16).expect("hexadecimal");
-            let bytes = (0..hex.len()).step_by(2).map(byte).collect();
-            (f["kind"].as_str().expect("a kind").into(), bytes)
-        })
-        .collect();
+    let vectors = Vectors::read();
     let mut b = parser_bench();
     b.link = 0xff;
     let rounds = [
@@ -147,14 +130,13 @@ fn as_the_kernel_chose() {
                 };
                 b.configure(g, new);
             }
-            for (i, (kind, bytes)) in frames.iter().enumerate() {
-                let got = send(&mut b, bytes);
+            for frame in &vectors.frames {
+                let got = send(&mut b, &frame.bytes);
                 for (g, (name, _)) in policies.iter().enumerate() {
-                    if name.starts_with("encap") && ENCAP_DIFFERS.lines().any(|k| k == kind) {
+                    let Some(choice) = vectors.choice(frame, name, slaves) else {
                         continue;
-                    }
-                    let choices = data["choices"][name][slaves.to_string()].as_str();
-                    let choice = choices.expect("choices").as_bytes()[i] - b'0';
+                    };
+                    let (kind, bytes) = (&frame.kind, &frame.bytes);
                     assert_eq!(got[g], 1 << choice, "{kind} {name} {slaves} {bytes:02x?}");
                     checked += 1;
                 }

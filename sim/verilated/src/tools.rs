@@ -20,12 +20,11 @@ pub struct Tools {
     pub clang: bool,
 }
 
-/// The folder that holds the project's tools: `$SMARTNIC_TOOLS`, else `target/tools`.
+/// The folder that holds the project's tools: `$SMARTNIC_TOOLS` (from the workspace's root on), else `target/tools`.
 pub fn tools_dir() -> PathBuf {
-    match std::env::var_os("SMARTNIC_TOOLS") {
-        Some(dir) => dir.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools"),
-    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let named = std::env::var_os("SMARTNIC_TOOLS").filter(|dir| !dir.is_empty());
+    root.join(named.unwrap_or_else(|| "target/tools".into()))
 }
 
 impl Tools {
