@@ -119,6 +119,18 @@ impl Snooping {
         }
     }
 
+    /// The member of an (S, G) entry that belongs to this member of (*, G): its own, or one that the user made for the port.
+    pub(super) fn find_specific(&self, specific: GroupKey, member: Member) -> Option<Member> {
+        let members = &self.groups.get(&specific)?.members;
+        let users = Member {
+            host: MacAddr::BROADCAST,
+            ..member
+        };
+        [member, users]
+            .into_iter()
+            .find(|member| members.contains_key(member))
+    }
+
     /// Notes a member, if the port's limits allow it.
     pub(super) fn insert_member(
         &mut self,
@@ -164,10 +176,14 @@ impl Snooping {
             self.host_join(vid, key, true);
             return Ok(None);
         };
-        if let Some(member) = self.find_member(key, port, host) {
-            return Ok(Some(member));
-        }
         let member = Member { port, host };
+        let found = match key.source {
+            Some(_) => self.find_specific(key, member),
+            None => self.find_member(key, port, host),
+        };
+        if found.is_some() {
+            return Ok(found);
+        }
         let membership = Membership::new(mode, flags, Protocol::KERNEL);
         let inserted = self.insert_member(key, member, membership);
         self.prune(key);

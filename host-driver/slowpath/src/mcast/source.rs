@@ -80,7 +80,7 @@ impl Snooping {
             return;
         };
         let specific = key.with_source(source);
-        let Some(there) = self.find_member(specific, member.port, member.host) else {
+        let Some(there) = self.find_specific(specific, member) else {
             return;
         };
         if let Some(installed) = self.membership_mut(specific, there) {
@@ -142,7 +142,7 @@ impl Snooping {
         self.install_source(key, member, source);
         let wanted = self.timers.pending(Timer::Source(key, member, source));
         let specific = key.with_source(source);
-        let Some(there) = self.find_member(specific, member.port, member.host) else {
+        let Some(there) = self.find_specific(specific, member) else {
             return;
         };
         let Some(entry) = self.membership_mut(specific, there) else {
@@ -186,7 +186,7 @@ impl Snooping {
             match mode {
                 FilterMode::Exclude => self.add_exclude_port(vid, specific, member),
                 FilterMode::Include => {
-                    let there = self.find_member(specific, member.port, member.host);
+                    let there = self.find_specific(specific, member);
                     let Some(there) = there else { continue };
                     let entry = self.membership(specific, there);
                     if entry.is_some_and(|e| e.flags.added_by_star_ex && !e.is_users()) {
@@ -198,10 +198,7 @@ impl Snooping {
     }
 
     fn add_exclude_port(&mut self, vid: u16, specific: GroupKey, member: Member) {
-        if self
-            .find_member(specific, member.port, member.host)
-            .is_none()
-        {
+        if self.find_specific(specific, member).is_none() {
             let flags = Flags {
                 added_by_star_ex: true,
                 ..Flags::default()
