@@ -10,8 +10,6 @@ mod pins;
 mod report;
 mod xilinx;
 
-pub use report::Late;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

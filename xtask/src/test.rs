@@ -2,8 +2,8 @@
 //! the summary at the end names it, and the exit code tells. Tests that could not run (no root, no tool, a kernel without a feature) are
 //! listed; as root only the kernel may lack something, all else is a failure.
 //!
-//! The bitstream of the first board is built beside the tests, since place and route is one long thread: timing that has got worse fails. What has not changed is
-//! taken from `target/bitstream`.
+//! The first board is synthesised beside the tests, and its netlist checked and simulated. What has not changed is taken from `target/bitstream`. Place and route is not
+//! part of this yet: nextpnr's router needs 10 to over 30 minutes for it, as the seed goes (docs/hdl.md).
 
 use std::fs;
 use std::thread;
@@ -13,17 +13,13 @@ use anyhow::{Result, bail};
 use smartnic_lab::is_root;
 use smartnic_lab::skip::{self, Lack, Skipped};
 
-use crate::bitstream::{Design, Late};
+use crate::bitstream::Design;
 use crate::proc::{cargo, interrupted, minutes, run as run_command};
 use crate::setup;
 use crate::{demo, docs, fpga};
 
-/// The board whose bitstream is built, and the seed of its place and route.
+/// The board that is synthesised.
 const BOARD: &str = "versa-ecp5-5g";
-const SEED: u64 = 1;
-
-/// What part of its frequency a clock must reach.
-const FLOOR: f64 = 0.8;
 
 /// One step of the run, as the summary shows it.
 struct Step {
@@ -140,27 +136,9 @@ fn board(design: &Design) -> Vec<Step> {
             })
             .0,
         );
-        steps.push(Step::run("bitstream of the board", || timing(design.build(SEED))).0);
         steps.push(Step::run("frames through the netlist", || made.simulate()).0);
     }
     steps
-}
-
-/// Until every seed reaches the core's clock, what keeps it from getting worse is [`FLOOR`].
-fn timing(outcome: Result<()>) -> Result<()> {
-    let Err(error) = outcome else {
-        return Ok(());
-    };
-    match error.downcast_ref::<Late>() {
-        Some(late) if late.ratio() >= FLOOR => {
-            eprintln!(
-                "{error:#}\n(not a failure yet: at least {:.0} % is asked for)",
-                100.0 * FLOOR
-            );
-            Ok(())
-        }
-        _ => Err(error),
-    }
 }
 
 /// All that needs no FPGA tools.

@@ -127,13 +127,6 @@ pub struct Late {
     constraint: f64,
 }
 
-impl Late {
-    /// What part of its frequency it reaches.
-    pub fn ratio(&self) -> f64 {
-        self.achieved / self.constraint
-    }
-}
-
 impl fmt::Display for Late {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -202,7 +195,7 @@ mod tests {
         let slow = report(124.9, 125.0);
         let found = clocks(&slow, &expected).unwrap();
         let error = met(&slow, &found, &[]).unwrap_err();
-        assert!(error.downcast_ref::<Late>().unwrap().ratio() < 1.0);
+        assert!(error.downcast_ref::<Late>().is_some());
         let error = error.to_string();
         assert!(
             error.contains("clock reaches 124.9 MHz of 125.0"),
