@@ -290,6 +290,16 @@ fn a_broken_image_stops_and_touches_nothing() {
         check.insert(m.hart.pc / 4);
         m.step();
     }
+    // Nor what refuses it: each header word wrong in turn, and the last word of all (the checksum's).
+    for at in (4..24).step_by(4).chain([image.bytes.len() - 4]) {
+        let mut bytes = image.bytes.clone();
+        bytes[at] ^= 1;
+        let mut m = Machine::new(&bytes, two(Kind::Marvell));
+        while m.stopped.is_none() {
+            check.insert(m.hart.pc / 4);
+            m.step();
+        }
+    }
     println!("{} instructions check the image", check.len());
     assert!(check.len() < 300);
     let whole = Board::new(2, 2).regs;

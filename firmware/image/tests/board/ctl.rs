@@ -130,7 +130,8 @@ fn the_verbs_reach_the_board_through_its_pins() {
     terminal
         .ctl(&mut b, &format!("batch {}", file.display()))
         .unwrap();
-    assert_eq!(b.read(&board::OWNER, 0), 1);
+    let owner = board::OWNER::HOST.put(1) | board::OWNER::SERIAL.put(1);
+    assert_eq!(b.read(&board::OWNER, 0), owner);
     let said = terminal.ctl(&mut b, "fdb show").unwrap();
     assert!(said.contains("02:00:00:00:00:33"), "{said}");
     assert!(b.frame(0, 0x11, 0x33).is_some());
