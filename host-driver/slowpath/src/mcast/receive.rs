@@ -12,7 +12,7 @@ use super::{Snooping, snooped};
 use crate::MacAddr;
 use crate::wire::igmp::{self, Igmp};
 use crate::wire::ip::{self, Ipv4, Ipv6};
-use crate::wire::membership::{decode8, decode16};
+use crate::wire::membership::{Record, decode8, decode16};
 use crate::wire::mld::{self, Mld};
 
 /// A frame as the bridge takes it, its tag taken off.
@@ -174,10 +174,7 @@ impl Snooping {
                 Pdu::IgmpLeave
             }
             Message::ReportV3(records) => {
-                for record in records {
-                    let sources: Vec<_> = record.sources.into_iter().map(IpAddr::V4).collect();
-                    self.report_record(from, record.kind, record.group.into(), &sources)?;
-                }
+                self.report_records(from, records)?;
                 Pdu::IgmpV3Report
             }
             Message::Other(kind) => {
@@ -189,6 +186,18 @@ impl Snooping {
             }
         };
         Ok(Some(pdu))
+    }
+
+    fn report_records<A: Into<IpAddr>>(
+        &mut self,
+        from: &Origin,
+        records: Vec<Record<A>>,
+    ) -> Result<(), Full> {
+        for record in records {
+            let sources: Vec<IpAddr> = record.sources.into_iter().map(Into::into).collect();
+            self.report_record(from, record.kind, record.group.into(), &sources)?;
+        }
+        Ok(())
     }
 
     fn receive_ipv6(&mut self, context: u16, frame: &Frame) -> Result<Seen, Drop> {
@@ -258,10 +267,7 @@ impl Snooping {
                 Pdu::MldDone
             }
             Message::ReportV2(records) => {
-                for record in records {
-                    let sources: Vec<_> = record.sources.into_iter().map(IpAddr::V6).collect();
-                    self.report_record(from, record.kind, record.group.into(), &sources)?;
-                }
+                self.report_records(from, records)?;
                 Pdu::MldV2Report
             }
             Message::Other(kind) => {

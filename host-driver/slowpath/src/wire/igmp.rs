@@ -15,7 +15,9 @@
 use std::net::Ipv4Addr;
 
 use super::ip::{self, Ipv4};
-use super::membership::{QueryDetails, Record, RecordKind, Strictness};
+use super::membership::{
+    Bad, QueryDetails, Record, Strictness, details, group, put_details, queried, records, report,
+};
 
 /// All systems: where general queries go.
 pub const ALL_SYSTEMS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
@@ -40,8 +42,6 @@ const REPORT_3: u8 = 0x22;
 const SHORT: usize = 8;
 /// Length of a query of version 3 without sources.
 const LONG: usize = 12;
-/// Length of a record without sources.
-const RECORD: usize = 8;
 
 /// Why a packet is no IGMP message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -117,58 +117,13 @@ pub struct Query {
     pub v3: Option<QueryDetails<Ipv4Addr>>,
 }
 
-fn word(bytes: &[u8], at: usize) -> u16 {
-    u16::from_be_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn address(bytes: &[u8], at: usize) -> Ipv4Addr {
-    Ipv4Addr::new(bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3])
-}
-
-fn group(bytes: &[u8], at: usize) -> Result<Ipv4Addr, IgmpError> {
-    let group = address(bytes, at);
-    match group.is_multicast() {
-        true => Ok(group),
-        false => Err(IgmpError::Group(group)),
-    }
-}
-
-/// `count` addresses from `at` on.
-fn addresses(bytes: &[u8], at: usize, count: u16) -> Result<Vec<Ipv4Addr>, IgmpError> {
-    let want = at + usize::from(count) * 4;
-    let have = bytes.len();
-    let all = bytes.get(at..want).ok_or(IgmpError::Short { have, want })?;
-    Ok(all.chunks_exact(4).map(|a| address(a, 0)).collect())
-}
-
-fn records(bytes: &[u8]) -> Result<Vec<Record<Ipv4Addr>>, IgmpError> {
-    let have = bytes.len();
-    let mut at = SHORT;
-    let mut records = Vec::new();
-    for _ in 0..word(bytes, 6) {
-        let header = bytes.get(at..at + RECORD).ok_or(IgmpError::Short {
-            have,
-            want: at + RECORD,
-        })?;
-        let sources = addresses(bytes, at + RECORD, word(header, 2))?;
-        let end = at + RECORD + (sources.len() + usize::from(header[1])) * 4;
-        if end > have {
-            return Err(IgmpError::Short { have, want: end });
+impl From<Bad<Ipv4Addr>> for IgmpError {
+    fn from(bad: Bad<Ipv4Addr>) -> Self {
+        match bad {
+            Bad::Short { have, want } => Self::Short { have, want },
+            Bad::Group(group) => Self::Group(group),
         }
-        let kind = RecordKind::from(header[0]);
-        // The group of a record that means nothing may be anything.
-        let group = match kind {
-            RecordKind::Unknown(_) => address(header, 4),
-            _ => group(header, 4)?,
-        };
-        records.push(Record {
-            kind,
-            group,
-            sources,
-        });
-        at = end;
     }
-    Ok(records)
 }
 
 impl Igmp {
@@ -232,17 +187,7 @@ impl Igmp {
             Message::ReportV2(group) => short(REPORT_2, *group),
             Message::Leave(group) => short(LEAVE, *group),
             Message::Other(kind) => short(*kind, Ipv4Addr::UNSPECIFIED),
-            Message::ReportV3(records) => {
-                let mut bytes = vec![REPORT_3, 0, 0, 0, 0, 0];
-                bytes.extend((records.len() as u16).to_be_bytes());
-                for record in records {
-                    bytes.extend([record.kind.number(), 0]);
-                    bytes.extend((record.sources.len() as u16).to_be_bytes());
-                    bytes.extend(record.group.octets());
-                    bytes.extend(record.sources.iter().flat_map(|s| s.octets()));
-                }
-                bytes
-            }
+            Message::ReportV3(records) => report(REPORT_3, records),
         };
         let sum = ip::checksum(&bytes);
         bytes[2..4].copy_from_slice(&sum.to_be_bytes());
@@ -271,19 +216,11 @@ impl Query {
 
     fn parse(bytes: &[u8], destination: Ipv4Addr) -> Result<Self, IgmpError> {
         let query = Self {
-            group: match address(bytes, 4) {
-                Ipv4Addr::UNSPECIFIED => Ipv4Addr::UNSPECIFIED,
-                _ => group(bytes, 4)?,
-            },
+            group: queried(bytes, 4)?,
             response_code: bytes[1],
             v3: match bytes.len() {
                 SHORT => None,
-                LONG.. => Some(QueryDetails {
-                    suppress: bytes[8] & 8 != 0,
-                    robustness: bytes[8] & 7,
-                    interval_code: bytes[9],
-                    sources: addresses(bytes, LONG, word(bytes, 10))?,
-                }),
+                LONG.. => Some(details(bytes, SHORT)?),
                 odd => return Err(IgmpError::QueryLength(odd)),
             },
         };
@@ -297,12 +234,7 @@ impl Query {
         let mut bytes = short(QUERY, self.group);
         bytes[1] = self.response_code;
         if let Some(v3) = &self.v3 {
-            bytes.extend([
-                (u8::from(v3.suppress) << 3) | (v3.robustness & 7),
-                v3.interval_code,
-            ]);
-            bytes.extend((v3.sources.len() as u16).to_be_bytes());
-            bytes.extend(v3.sources.iter().flat_map(|s| s.octets()));
+            put_details(&mut bytes, v3);
         }
         bytes
     }

@@ -1,6 +1,8 @@
 //! What IGMPv3 (RFC 3376) and MLDv2 (RFC 3810) have in common: group records and the codes for times that a byte or two cannot
 //! hold as they are.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 /// How much is asked of a message before it is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Strictness {
@@ -87,6 +89,145 @@ pub struct QueryDetails<A> {
     pub interval_code: u8,
     /// The sources asked for; none in a query for the group alone.
     pub sources: Vec<A>,
+}
+
+/// Where the number of records stands, and where they begin.
+const RECORDS: usize = 8;
+
+/// An address as messages hold it.
+pub(super) trait Address: Copy + PartialEq {
+    /// Bytes.
+    const LEN: usize;
+    /// None: the group of a general query.
+    const UNSPECIFIED: Self;
+    /// The address in the first bytes, of which there are enough.
+    fn read(bytes: &[u8]) -> Self;
+    /// Its bytes.
+    fn bytes(self) -> Vec<u8>;
+    /// Whether it can be a group.
+    fn is_group(self) -> bool;
+}
+
+macro_rules! address {
+    ($address:ident, $len:literal) => {
+        impl Address for $address {
+            const LEN: usize = $len;
+            const UNSPECIFIED: Self = Self::UNSPECIFIED;
+            fn read(bytes: &[u8]) -> Self {
+                let mut octets = [0; $len];
+                octets.copy_from_slice(&bytes[..$len]);
+                octets.into()
+            }
+            fn bytes(self) -> Vec<u8> {
+                self.octets().into()
+            }
+            fn is_group(self) -> bool {
+                self.is_multicast()
+            }
+        }
+    };
+}
+address!(Ipv4Addr, 4);
+address!(Ipv6Addr, 16);
+
+/// What may be wrong with groups, records and sources.
+pub(super) enum Bad<A> {
+    /// Bytes there are, and bytes there should be.
+    Short { have: usize, want: usize },
+    /// A group that is no multicast address.
+    Group(A),
+}
+
+/// The 16-bit number at a place that the caller has checked.
+pub(super) fn word(bytes: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([bytes[at], bytes[at + 1]])
+}
+
+/// The group at a place that the caller has checked.
+pub(super) fn group<A: Address>(bytes: &[u8], at: usize) -> Result<A, Bad<A>> {
+    let group = A::read(&bytes[at..]);
+    match group.is_group() {
+        true => Ok(group),
+        false => Err(Bad::Group(group)),
+    }
+}
+
+/// The same in a query: a general one has none.
+pub(super) fn queried<A: Address>(bytes: &[u8], at: usize) -> Result<A, Bad<A>> {
+    match A::read(&bytes[at..]) == A::UNSPECIFIED {
+        true => Ok(A::UNSPECIFIED),
+        false => group(bytes, at),
+    }
+}
+
+/// `count` addresses from `at` on.
+fn addresses<A: Address>(bytes: &[u8], at: usize, count: u16) -> Result<Vec<A>, Bad<A>> {
+    let (have, want) = (bytes.len(), at + usize::from(count) * A::LEN);
+    let all = bytes.get(at..want).ok_or(Bad::Short { have, want })?;
+    Ok(all.chunks_exact(A::LEN).map(A::read).collect())
+}
+
+/// The records of a report of at least eight bytes.
+pub(super) fn records<A: Address>(bytes: &[u8]) -> Result<Vec<Record<A>>, Bad<A>> {
+    let have = bytes.len();
+    let length = 4 + A::LEN;
+    let mut at = RECORDS;
+    let mut records = Vec::new();
+    for _ in 0..word(bytes, 6) {
+        let want = at + length;
+        let header = bytes.get(at..want).ok_or(Bad::Short { have, want })?;
+        let sources: Vec<A> = addresses(bytes, want, word(header, 2))?;
+        let end = want + sources.len() * A::LEN + usize::from(header[1]) * 4;
+        if end > have {
+            return Err(Bad::Short { have, want: end });
+        }
+        let kind = RecordKind::from(header[0]);
+        // The group of a record that means nothing may be anything.
+        let group = match kind {
+            RecordKind::Unknown(_) => A::read(&header[4..]),
+            _ => group(header, 4)?,
+        };
+        records.push(Record {
+            kind,
+            group,
+            sources,
+        });
+        at = end;
+    }
+    Ok(records)
+}
+
+/// A report without its checksum.
+pub(super) fn report<A: Address>(kind: u8, records: &[Record<A>]) -> Vec<u8> {
+    let mut bytes = vec![kind, 0, 0, 0, 0, 0];
+    bytes.extend((records.len() as u16).to_be_bytes());
+    for record in records {
+        bytes.extend([record.kind.number(), 0]);
+        bytes.extend((record.sources.len() as u16).to_be_bytes());
+        bytes.extend(record.group.bytes());
+        bytes.extend(record.sources.iter().flat_map(|s| s.bytes()));
+    }
+    bytes
+}
+
+/// What a longer query has from `at` on: four bytes, which the caller has checked, and the sources.
+pub(super) fn details<A: Address>(bytes: &[u8], at: usize) -> Result<QueryDetails<A>, Bad<A>> {
+    Ok(QueryDetails {
+        suppress: bytes[at] & 8 != 0,
+        robustness: bytes[at] & 7,
+        interval_code: bytes[at + 1],
+        sources: addresses(bytes, at + 4, word(bytes, at + 2))?,
+    })
+}
+
+/// Writes them behind the rest of a query.
+pub(super) fn put_details<A: Address>(bytes: &mut Vec<u8>, details: &QueryDetails<A>) {
+    bytes.extend([
+        (u8::from(details.suppress) << 3) | (details.robustness & 7),
+        details.interval_code,
+    ]);
+    bytes.extend((details.sources.len() as u16).to_be_bytes());
+    bytes.extend(details.sources.iter().flat_map(|s| s.bytes()));
 }
 
 /// The value of an 8-bit code (RFC 3376, 4.1.1 and 4.1.7): below 128 itself, else `(mant | 16) << (exp + 3)`.

@@ -14,7 +14,10 @@
 use std::net::Ipv6Addr;
 
 use super::ip::{self, Ipv6};
-use super::membership::{QueryDetails, Record, RecordKind, Strictness};
+use super::membership::{
+    Bad, QueryDetails, Record, Strictness, details, group, put_details, queried, records, report,
+    word,
+};
 
 /// All nodes of the link: where general queries go.
 pub const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -38,8 +41,6 @@ const ICMP: usize = 8;
 const SHORT: usize = 24;
 /// Length of a query of version 2 without sources.
 const LONG: usize = 28;
-/// Length of a record without sources.
-const RECORD: usize = 20;
 
 /// Why a packet is no MLD message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,60 +115,13 @@ pub struct Query {
     pub v2: Option<QueryDetails<Ipv6Addr>>,
 }
 
-fn word(bytes: &[u8], at: usize) -> u16 {
-    u16::from_be_bytes([bytes[at], bytes[at + 1]])
-}
-
-fn address(bytes: &[u8], at: usize) -> Ipv6Addr {
-    let mut octets = [0; 16];
-    octets.copy_from_slice(&bytes[at..at + 16]);
-    octets.into()
-}
-
-fn group(bytes: &[u8], at: usize) -> Result<Ipv6Addr, MldError> {
-    let group = address(bytes, at);
-    match group.is_multicast() {
-        true => Ok(group),
-        false => Err(MldError::Group(group)),
-    }
-}
-
-/// `count` addresses from `at` on.
-fn addresses(bytes: &[u8], at: usize, count: u16) -> Result<Vec<Ipv6Addr>, MldError> {
-    let want = at + usize::from(count) * 16;
-    let have = bytes.len();
-    let all = bytes.get(at..want).ok_or(MldError::Short { have, want })?;
-    Ok(all.chunks_exact(16).map(|a| address(a, 0)).collect())
-}
-
-fn records(bytes: &[u8]) -> Result<Vec<Record<Ipv6Addr>>, MldError> {
-    let have = bytes.len();
-    let mut at = ICMP;
-    let mut records = Vec::new();
-    for _ in 0..word(bytes, 6) {
-        let header = bytes.get(at..at + RECORD).ok_or(MldError::Short {
-            have,
-            want: at + RECORD,
-        })?;
-        let sources = addresses(bytes, at + RECORD, word(header, 2))?;
-        let end = at + RECORD + sources.len() * 16 + usize::from(header[1]) * 4;
-        if end > have {
-            return Err(MldError::Short { have, want: end });
+impl From<Bad<Ipv6Addr>> for MldError {
+    fn from(bad: Bad<Ipv6Addr>) -> Self {
+        match bad {
+            Bad::Short { have, want } => Self::Short { have, want },
+            Bad::Group(group) => Self::Group(group),
         }
-        let kind = RecordKind::from(header[0]);
-        // The group of a record that means nothing may be anything.
-        let group = match kind {
-            RecordKind::Unknown(_) => address(header, 4),
-            _ => group(header, 4)?,
-        };
-        records.push(Record {
-            kind,
-            group,
-            sources,
-        });
-        at = end;
     }
-    Ok(records)
 }
 
 impl Mld {
@@ -224,17 +178,7 @@ impl Mld {
             Message::ReportV1(group) => short(REPORT_1, *group),
             Message::Done(group) => short(DONE, *group),
             Message::Other(kind) => short(*kind, Ipv6Addr::UNSPECIFIED),
-            Message::ReportV2(records) => {
-                let mut bytes = vec![REPORT_2, 0, 0, 0, 0, 0];
-                bytes.extend((records.len() as u16).to_be_bytes());
-                for record in records {
-                    bytes.extend([record.kind.number(), 0]);
-                    bytes.extend((record.sources.len() as u16).to_be_bytes());
-                    bytes.extend(record.group.octets());
-                    bytes.extend(record.sources.iter().flat_map(|s| s.octets()));
-                }
-                bytes
-            }
+            Message::ReportV2(records) => report(REPORT_2, records),
         };
         let sum = ip::checksum6(self.source, self.destination, &bytes);
         bytes[2..4].copy_from_slice(&sum.to_be_bytes());
@@ -261,19 +205,11 @@ impl Query {
             return Err(MldError::Source(packet.source));
         }
         let query = Self {
-            group: match address(bytes, 8) {
-                Ipv6Addr::UNSPECIFIED => Ipv6Addr::UNSPECIFIED,
-                _ => group(bytes, 8)?,
-            },
+            group: queried(bytes, 8)?,
             response_code: word(bytes, 4),
             v2: match bytes.len() {
                 SHORT => None,
-                LONG.. => Some(QueryDetails {
-                    suppress: bytes[24] & 8 != 0,
-                    robustness: bytes[24] & 7,
-                    interval_code: bytes[25],
-                    sources: addresses(bytes, LONG, word(bytes, 26))?,
-                }),
+                LONG.. => Some(details(bytes, SHORT)?),
                 odd => return Err(MldError::QueryLength(odd)),
             },
         };
@@ -287,12 +223,7 @@ impl Query {
         let mut bytes = short(QUERY, self.group);
         bytes[4..6].copy_from_slice(&self.response_code.to_be_bytes());
         if let Some(v2) = &self.v2 {
-            bytes.extend([
-                (u8::from(v2.suppress) << 3) | (v2.robustness & 7),
-                v2.interval_code,
-            ]);
-            bytes.extend((v2.sources.len() as u16).to_be_bytes());
-            bytes.extend(v2.sources.iter().flat_map(|s| s.octets()));
+            put_details(&mut bytes, v2);
         }
         bytes
     }
