@@ -25,7 +25,8 @@ impl HeaderCache {
     }
 }
 
-fn too_small(error: crate::packet::PacketError) -> NetdevError {
+/// A header that finds no room, as an error of the device layer.
+pub(crate) fn too_small(error: crate::packet::PacketError) -> NetdevError {
     NetdevError::new(
         Errno::MessageSize,
         "packet",

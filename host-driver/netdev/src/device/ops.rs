@@ -154,35 +154,21 @@ pub trait NetDeviceOps: Send + Sync {
 
     /// Takes a device in as slave.
     fn add_slave(&self, _core: &mut Core, dev: &Dev, slave: &Dev) -> Result<()> {
-        let reason = format!(
-            "{} is no master: it has no slaves like {}",
-            dev.name(),
-            slave.name()
-        );
-        Err(NetdevError::new(
-            Errno::NotSupported,
-            "master",
-            dev.name(),
-            reason,
-        ))
+        Err(no_master(dev, slave))
     }
     /// Lets a slave go.
     fn del_slave(&self, _core: &mut Core, dev: &Dev, slave: &Dev) -> Result<()> {
-        let reason = format!(
-            "{} is no master: it has no slaves like {}",
-            dev.name(),
-            slave.name()
-        );
-        Err(NetdevError::new(
-            Errno::NotSupported,
-            "master",
-            dev.name(),
-            reason,
-        ))
+        Err(no_master(dev, slave))
     }
 
     /// The settings of this kind of device, each with who carries it out.
     fn settings(&self, _dev: &NetDevice) -> Vec<Setting> {
         Vec::new()
     }
+}
+
+fn no_master(dev: &Dev, slave: &Dev) -> NetdevError {
+    let (name, slave) = (dev.name(), slave.name());
+    let reason = format!("{name} is no master: it has no slaves like {slave}");
+    NetdevError::new(Errno::NotSupported, "master", name, reason)
 }

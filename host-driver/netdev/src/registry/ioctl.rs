@@ -3,6 +3,7 @@
 use smartnic_slowpath::MacAddr;
 
 use super::request::Caller;
+use super::running::present;
 use super::{Core, ListKind};
 use crate::device::{Dev, Flags};
 use crate::error::{Errno, NetdevError, Result};
@@ -126,14 +127,7 @@ impl Core {
             Value::Nothing => Vec::new(),
             other => return Err(wrong(&other, "bytes are wanted")),
         };
-        if !dev.is_present() {
-            return Err(NetdevError::new(
-                Errno::NoDevice,
-                "device",
-                dev.name(),
-                "its hardware is away",
-            ));
-        }
+        present(dev)?;
         dev.ops().private_ioctl(self, dev, command, &mut data)?;
         Ok(Value::Bytes(data))
     }

@@ -14,14 +14,7 @@ impl Core {
             return Ok(());
         }
         self.must_have(dev)?;
-        if !dev.is_present() {
-            return Err(NetdevError::new(
-                Errno::NoDevice,
-                "device",
-                dev.name(),
-                "its hardware is away",
-            ));
-        }
+        present(dev)?;
         self.notify(dev, &Event::PreUp)?;
         // Running before `open`, which starts queues and may be interrupted at once.
         dev.set_running(true);
@@ -124,14 +117,7 @@ impl Core {
             let reason = format!("{} takes {min} to {max}", dev.name());
             return Err(NetdevError::new(Errno::Invalid, "mtu", mtu, reason));
         }
-        if !dev.is_present() {
-            return Err(NetdevError::new(
-                Errno::NoDevice,
-                "device",
-                dev.name(),
-                "its hardware is away",
-            ));
-        }
+        present(dev)?;
         self.notify(dev, &Event::PreChangeMtu(mtu))?;
         self.store_mtu(dev, mtu)?;
         if let Err(error) = self.notify(dev, &Event::ChangeMtu) {
@@ -196,5 +182,18 @@ impl Core {
             config.operstate = state;
         }
         changed
+    }
+}
+
+/// ENODEV while the device's hardware is away.
+pub(super) fn present(dev: &Dev) -> Result<()> {
+    match dev.is_present() {
+        true => Ok(()),
+        false => Err(NetdevError::new(
+            Errno::NoDevice,
+            "device",
+            dev.name(),
+            "its hardware is away",
+        )),
     }
 }

@@ -2,6 +2,7 @@
 
 use smartnic_slowpath::MacAddr;
 
+use crate::device::header::too_small;
 use crate::device::{HeaderOps, NetDevice};
 use crate::error::{Errno, NetdevError, Result};
 use crate::packet::{Packet, eth};
@@ -49,8 +50,7 @@ impl HeaderOps for SnullHeader {
         let own = dev.address();
         let mut to = destination.unwrap_or(own);
         to.0[5] ^= 1;
-        eth::push_header(packet, protocol, to, source.unwrap_or(own), len)
-            .map_err(|e| NetdevError::new(Errno::MessageSize, "packet", e.wanted, e.to_string()))?;
+        eth::push_header(packet, protocol, to, source.unwrap_or(own), len).map_err(too_small)?;
         Ok(eth::HLEN)
     }
 

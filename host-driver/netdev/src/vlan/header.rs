@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use smartnic_slowpath::MacAddr;
 
 use super::VlanFlags;
+use crate::device::header::too_small;
 use crate::device::{Dev, HeaderOps, NetDevice};
-use crate::error::{Errno, NetdevError, Result};
+use crate::error::Result;
 use crate::packet::{Packet, eth};
 
 /// Headers of a VLAN device: the tag in them unless headers are reordered, then those of the device below.
@@ -36,9 +37,7 @@ impl HeaderOps for VlanHeader {
             return below.create(packet, &self.real, protocol, destination, source, len);
         }
         packet.require_headroom(eth::HLEN + eth::VLAN_HLEN);
-        let tag = packet
-            .push(eth::VLAN_HLEN)
-            .map_err(|e| NetdevError::new(Errno::MessageSize, "packet", e.wanted, e.to_string()))?;
+        let tag = packet.push(eth::VLAN_HLEN).map_err(too_small)?;
         tag[..2].copy_from_slice(&self.vid.to_be_bytes());
         let inner = if protocol < eth::P_MIN {
             len as u16
