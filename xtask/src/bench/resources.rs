@@ -1,9 +1,9 @@
 //! `cargo xtask bench resources`: area and clock frequency of boards and of their blocks.
 //!
-//! A board is what `cargo xtask bitstream` makes of it, from the same folders: its netlist counted, its core clock as place and route leave it. A block alone goes
+//! It begins with the core alone: the card with two ports and no board. A board is what `cargo xtask bitstream` makes of it, from the same folders: its netlist counted, its core clock as place and route leave it. A block alone goes
 //! through the same synthesis, and then gets a [`netlist::harness`] instead of pins, so that hundreds of ports fit the package and every path from and to a port is
-//! timed. So does the card without a board, with any number of ports. nextpnr runs once a seed: five for the first board and its blocks, one for
-//! the others. Xilinx boards have areas only. Everything is kept under `target/` by its content: what was interrupted goes on where it stopped.
+//! timed. So does the card without a board, with any number of ports. nextpnr runs once a seed: five for the first board and its blocks, three for
+//! the card without a board, one for the others. Xilinx boards have areas only. Everything is kept under `target/` by its content: what was interrupted goes on where it stopped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,9 @@ const FIRST: &str = "versa-ecp5-5g";
 /// Seeds of place and route for that board, and for the others.
 const SEEDS: (u32, u32) = (5, 1);
 
+/// Seeds for the card without a board.
+const CARD_SEEDS: u32 = 3;
+
 /// The frequency that place and route of a block works for, MHz: the core's clock.
 const TARGET_MHZ: u32 = 125;
 
@@ -48,13 +51,13 @@ struct Part {
 pub fn run(args: &Args) -> Result<()> {
     tools::prepare();
     let mut failed = Vec::new();
-    if args.board.is_none()
-        && (args.ports.is_some() || args.verilog.is_some() || args.block.is_some())
-    {
+    if args.board.is_none() {
         let first = boards::find(FIRST)?;
-        let mut bench = Bench::new(args, &first);
+        let mut bench = Bench::new(args, &first, CARD_SEEDS);
         bench.note(args, |bench| bench.part(&card(args)), &mut failed);
-        return finish(&failed);
+        if args.ports.is_some() || args.verilog.is_some() || args.block.is_some() {
+            return finish(&failed);
+        }
     }
     let all = boards::all()?;
     let chosen = match &args.board {
@@ -62,7 +65,12 @@ pub fn run(args: &Args) -> Result<()> {
         None => all.as_array().context("a list of boards")?.clone(),
     };
     for board in &chosen {
-        let mut bench = Bench::new(args, board);
+        let seeds = if board["board"] == FIRST {
+            SEEDS.0
+        } else {
+            SEEDS.1
+        };
+        let mut bench = Bench::new(args, board, seeds);
         bench.note(
             args,
             |bench| bench.board(args.block.as_deref()),
@@ -115,18 +123,16 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn new(args: &Args, board: &'a Value) -> Self {
-        let usual = if board["board"] == FIRST {
-            SEEDS.0
-        } else {
-            SEEDS.1
-        };
-        let count = args.runs.unwrap_or(usual) as usize;
+    /// `seeds` runs of place and route, unless others are asked for.
+    fn new(args: &Args, board: &'a Value, seeds: u32) -> Self {
+        let count = args.runs.unwrap_or(seeds) as usize;
+        let seeds: Vec<u64> = (args.seed..).take(count).collect();
         let mut report = Report::new("resources");
         report.param("device", board["part"].clone());
+        report.param("seeds", seeds.clone());
         Self {
             board,
-            seeds: (args.seed..).take(count).collect(),
+            seeds,
             report,
             worst: None,
             failed: Vec::new(),
@@ -290,25 +296,28 @@ impl<'a> Bench<'a> {
                 (a, b) => b.or(a),
             };
         }
-        for (metric, value) in over_seeds(&mut reached) {
-            self.report.add(case, metric, value, "MHz");
-        }
+        figures(&mut self.report, case, &reached);
         Ok(())
     }
 }
 
-/// Smallest, median and largest; nothing of nothing.
-fn over_seeds(reached: &mut [f64]) -> Vec<(&'static str, f64)> {
-    reached.sort_by(f64::total_cmp);
-    let (Some(&min), Some(&max)) = (reached.first(), reached.last()) else {
-        return Vec::new();
+/// The frequencies of all seeds: `core_fmax_mhz` is their median, with the smallest and the largest beside it, and these have rows of their own.
+fn figures(report: &mut Report, case: &str, reached: &[f64]) {
+    for fmax in reached {
+        report.add(case, "core_fmax_mhz", *fmax, "MHz");
+    }
+    let mut sorted = reached.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (Some(&min), Some(&max)) = (sorted.first(), sorted.last()) else {
+        return;
     };
-    let median = smartnic_bench::median(reached);
-    vec![
-        ("core_fmax_mhz_min", min),
-        ("core_fmax_mhz_median", median),
-        ("core_fmax_mhz_max", max),
-    ]
+    for (what, value) in [
+        ("min", min),
+        ("median", smartnic_bench::median(&sorted)),
+        ("max", max),
+    ] {
+        report.add(case, &format!("core_fmax_mhz_{what}"), value, "MHz");
+    }
 }
 
 fn write_json(file: &Path, value: &Value) -> Result<()> {
@@ -329,21 +338,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn seeds_become_three_figures() {
-        let figures = over_seeds(&mut [130.0, 120.0, 125.0]);
-        let names: Vec<_> = figures.iter().map(|f| f.0).collect();
+    fn seeds_become_a_median_and_its_range() {
+        let mut report = Report::new("resources");
+        figures(&mut report, "core", &[130.0, 120.0, 126.0]);
+        let rows = report.rows();
+        let told: Vec<_> = rows.iter().map(|r| (r.metric.as_str(), r.value)).collect();
         assert_eq!(
-            names,
+            told,
             [
-                "core_fmax_mhz_min",
-                "core_fmax_mhz_median",
-                "core_fmax_mhz_max"
+                ("core_fmax_mhz", 126.0),
+                ("core_fmax_mhz_min", 120.0),
+                ("core_fmax_mhz_median", 126.0),
+                ("core_fmax_mhz_max", 130.0)
             ]
         );
-        assert_eq!(
-            figures.iter().map(|f| f.1).collect::<Vec<_>>(),
-            [120.0, 125.0, 130.0]
-        );
-        assert!(over_seeds(&mut []).is_empty());
+        assert_eq!((rows[0].min, rows[0].max, rows[0].runs), (120.0, 130.0, 3));
+        let mut nothing = Report::new("resources");
+        figures(&mut nothing, "core", &[]);
+        assert!(nothing.rows().is_empty());
     }
 }
