@@ -140,7 +140,9 @@ fn what_is_wrong_is_an_error_line() {
 fn checksums_and_tags_come_back() {
     let mut b = Bench::new();
     assert_eq!(b.ask(&sum("r 0")), sum("ok 534e4943"));
-    assert_eq!(b.ask("#5 r 0"), "#05 ok 534e4943");
+    assert_eq!(b.ask(&sum("#5 r 0")), sum("#05 ok 534e4943"));
+    // The front of a program's request, ended by noise.
+    assert_eq!(b.ask("#5 r 0"), "#05 err 5 checksum");
     assert_eq!(b.ask(&sum("#fe r 0")), sum("#fe ok 534e4943"));
     assert_eq!(
         b.ask(&sum("#fe what")),
@@ -149,18 +151,31 @@ fn checksums_and_tags_come_back() {
     // A write that comes again is not done again, until something else came.
     let at = global::SCRATCH.addr;
     for (line, want) in [
-        (format!("#10 w {at:x} 1"), 1),
-        (format!("#10 w {at:x} 2"), 1),
-        (format!("#11 w {at:x} 3"), 3),
-        (format!("#11 r {at:x}"), 3),
-        (format!("#11 w {at:x} 4"), 4),
+        (sum(&format!("#10 w {at:x} 1")), 1),
+        (sum(&format!("#10 w {at:x} 2")), 1),
+        (sum(&format!("#11 w {at:x} 3")), 3),
+        (sum(&format!("#11 r {at:x}")), 3),
+        (sum(&format!("#11 w {at:x} 4")), 4),
         (format!("w {at:x} 5"), 5),
         (format!("w {at:x} 6"), 6),
-        (format!("#11 w {at:x} 7"), 7),
+        (sum(&format!("#11 w {at:x} 7")), 7),
     ] {
         assert!(b.ask(&line).contains("ok"), "{line}");
         assert_eq!(b.board.reg(global::SCRATCH, 0), want, "{line}");
     }
+    // What was refused, because noise was in it, was not done: it is done when it comes again.
+    let right = sum(&format!("#12 w {at:x} 89"));
+    for wrong in [
+        format!("#12 w {at:x} 89?55"),
+        format!("#12 w {at:x} 8"),
+        sum(&format!("#12 w {at:x} 8z")),
+        right.replace("89", "88"),
+    ] {
+        assert!(b.ask(&wrong).contains("err"), "{wrong}");
+        assert_eq!(b.board.reg(global::SCRATCH, 0), 7, "{wrong}");
+    }
+    assert!(b.ask(&right).contains("ok"));
+    assert_eq!(b.board.reg(global::SCRATCH, 0), 0x89);
 }
 
 #[test]

@@ -22,8 +22,10 @@ pub use line::{Line, Tty};
 pub const PROTOCOL: u32 = 1;
 /// How long an answer may take: a search of the FDB some milliseconds, a simulated board a thousand times as long.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// How often a request is sent.
-const ATTEMPTS: u32 = 3;
+/// How often a request is sent to a board that is silent.
+const SILENT_ATTEMPTS: u32 = 3;
+/// How often a request is sent on a line that garbles it or its answer: with one byte in 400 wrong a request of 40 bytes fails one time in ten, so eight times in a row one in 10^8.
+const NOISY_ATTEMPTS: u32 = 8;
 /// Longest line that can be an answer.
 const MAX_LINE: usize = 256;
 
@@ -58,7 +60,9 @@ enum Answer {
     Garbled,
     /// The board has started again.
     Started,
-    /// Not for this request.
+    /// Garbled on its way here, or no answer at all.
+    Noise,
+    /// To an earlier request.
     Other,
 }
 
@@ -81,13 +85,15 @@ fn judge(line: &str, tag: &str) -> Answer {
         // An error without a tag: the board could not read the request.
         return match line.starts_with("err ") {
             true => Answer::Garbled,
-            false => Answer::Other,
+            false => Answer::Noise,
         };
     };
     let mut words = body.split(' ');
     match (words.next(), words.next()) {
         (Some(t), Some("ok")) if t == tag => Answer::Ok(words.map(str::to_owned).collect()),
         (Some(t), Some("err")) if t == tag => Answer::Err(words.collect::<Vec<_>>().join(" ")),
+        // The board could not read the request's tag.
+        (Some("err"), _) => Answer::Garbled,
         _ => Answer::Other,
     }
 }
@@ -183,19 +189,39 @@ impl<L: Line> Serial<L> {
         // What noise may have begun ends first: an empty line has no answer.
         let bytes = format!("\n{body}*{:02x}\n", checksum(&body));
         let (mut heard, mut noise) = (false, false);
-        for _ in 0..ATTEMPTS {
+        let (mut silent, mut garbled) = (0, 0);
+        while silent < SILENT_ATTEMPTS && garbled < NOISY_ATTEMPTS {
             self.line.send(bytes.as_bytes()).map_err(|e| self.io(&e))?;
             let end = Instant::now() + TIMEOUT;
-            while let Some(line) = self.read_line(end)? {
+            loop {
+                let Some(line) = self.read_line(end)? else {
+                    silent += 1;
+                    break;
+                };
                 heard = true;
                 match judge(&line, &tag) {
                     Answer::Ok(words) => return Ok(words),
-                    Answer::Err(reason) if reason.starts_with("5 ") => break,
+                    Answer::Err(reason) if reason.starts_with("5 ") => {
+                        garbled += 1;
+                        break;
+                    }
                     Answer::Err(reason) => {
                         return Err(self.wrong(format!("it refuses \"{text}\": {reason}")));
                     }
-                    Answer::Garbled => break,
-                    Answer::Started if repeatable => break,
+                    // Asked again at once: a board does not do a request twice that comes again with its tag.
+                    Answer::Garbled => {
+                        garbled += 1;
+                        break;
+                    }
+                    Answer::Noise => {
+                        noise = true;
+                        garbled += 1;
+                        break;
+                    }
+                    Answer::Started if repeatable => {
+                        garbled += 1;
+                        break;
+                    }
                     Answer::Started => {
                         let reason = format!(
                             "it started again while \"{text}\" was under way, which may be done or not: look, and repeat the command"
