@@ -16,6 +16,9 @@ use crate::setup::step;
 /// The release that packages are taken from: its kernel is 6.12.
 const RELEASE: &str = "trixie";
 
+/// The release after it: its tools for FPGAs are newer.
+pub const NEXT: &str = "forky";
+
 /// Newer packages for that release.
 pub const BACKPORTS: &str = "trixie-backports";
 
@@ -142,6 +145,24 @@ impl Apt {
         self.unpack_all(package, &packages)
     }
 
+    /// These packages and all that they need, but for `without` and what only those need.
+    pub fn needed(&self, packages: &[&str], without: &[&str]) -> Result<Vec<String>> {
+        let mut all: Vec<String> = packages.iter().map(|&p| p.to_owned()).collect();
+        let mut asked = 0;
+        while asked < all.len() {
+            let mut args = vec!["depends", "--important"];
+            args.extend(all[asked..].iter().map(String::as_str));
+            let text = self.run("apt-cache", &args)?;
+            asked = all.len();
+            for name in depends(&text) {
+                if !without.contains(&name) && !all.iter().any(|known| known == name) {
+                    all.push(name.to_owned());
+                }
+            }
+        }
+        Ok(all)
+    }
+
     /// Unpacks these packages, and nothing that they need, into one folder of that name.
     pub fn unpack_all(&self, name: &str, packages: &[String]) -> Result<PathBuf> {
         let to = self.dir.join("unpacked").join(name);
@@ -174,6 +195,19 @@ impl Apt {
         fs::write(whole, "")?;
         Ok(to)
     }
+}
+
+/// The packages named in what `apt-cache depends` prints: of alternatives the first, of virtual ones none.
+fn depends(text: &str) -> impl Iterator<Item = &str> {
+    let mut after_alternative = false;
+    text.lines().filter_map(move |line| {
+        let (kind, name) = line.trim().split_once("Depends: ")?;
+        let first = !std::mem::replace(&mut after_alternative, kind.starts_with('|'));
+        let name = name
+            .split_once(':')
+            .map_or(name, |(name, _architecture)| name);
+        (first && !name.starts_with('<')).then_some(name)
+    })
 }
 
 /// A mirror of Debian: the environment's, or the first that the system's apt has.
@@ -212,4 +246,20 @@ pub fn foreign(tree: &Path, program: &str) -> Result<std::process::Command> {
         .arg(libraries)
         .arg(tree.join(program));
     Ok(foreign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_package_needs_is_read_from_apt() {
+        let text = "yosys\n  Depends: libc6\n  Depends: <python3:any>\n    python3\n  Depends: python3-click\n\
+                    libc6\n  PreDepends: libgcc-s1\n |Depends: debconf\n  Depends: <debconf-2.0>\n    cdebconf\n  Depends: tcl:any\n";
+        let names: Vec<_> = depends(text).collect();
+        assert_eq!(
+            names,
+            ["libc6", "python3-click", "libgcc-s1", "debconf", "tcl"]
+        );
+    }
 }

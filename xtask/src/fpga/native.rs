@@ -8,40 +8,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::debian::Apt;
+use crate::debian::{self, Apt};
 use crate::paths;
 
 /// The folder's name among the unpacked packages.
 const NAME: &str = "fpga";
 
-/// The tools and the libraries that they load, down to the C library. (All that apt would install with them is six times as much.)
-const PACKAGES: [&str; 25] = [
-    "yosys",
-    "yosys-abc",
-    "nextpnr-ecp5",
-    "nextpnr-ecp5-chipdb",
-    "fpga-trellis",
-    "fpga-trellis-database",
-    "libboost-filesystem1.83.0",
-    "libboost-iostreams1.83.0",
-    "libboost-program-options1.83.0",
-    "libboost-thread1.83.0",
-    "libbz2-1.0",
-    "libc6",
-    "libexpat1",
-    "libffi8",
-    "libgcc-s1",
-    "liblzma5",
-    "libpython3.13",
-    "libpython3.13-minimal",
-    "libpython3.13-stdlib",
-    "libreadline8t64",
-    "libstdc++6",
-    "libtcl8.6",
-    "libtinfo6",
-    "libzstd1",
-    "zlib1g",
-];
+/// The tools.
+const PACKAGES: [&str; 3] = ["yosys", "nextpnr-ecp5", "fpga-trellis"];
+
+/// What their packages want and these programs do not use.
+const UNUSED: [&str; 5] = ["debconf", "python3", "python3-click", "netbase", "tzdata"];
 
 /// Programs to start, by us or by each other.
 const PROGRAMS: [&str; 4] = ["yosys", "yosys-abc", "nextpnr-ecp5", "ecppack"];
@@ -50,7 +27,10 @@ const PROGRAMS: [&str; 4] = ["yosys", "yosys-abc", "nextpnr-ecp5", "ecppack"];
 const LOADER: &str = "loader";
 
 fn tree() -> PathBuf {
-    paths::tools().join("debian/unpacked").join(NAME)
+    paths::tools()
+        .join(debian::NEXT)
+        .join("unpacked")
+        .join(NAME)
 }
 
 /// There when the tree is whole.
@@ -79,7 +59,8 @@ pub fn fetch() -> Result<()> {
     if stamp().is_file() {
         return Ok(());
     }
-    let tree = Apt::new()?.unpack_all(NAME, &PACKAGES.map(str::to_owned))?;
+    let apt = Apt::of(debian::NEXT)?;
+    let tree = apt.unpack_all(NAME, &apt.needed(&PACKAGES, &UNUSED)?)?;
     wrap(&tree)?;
     fs::write(stamp(), "")?;
     Ok(())

