@@ -58,6 +58,7 @@ impl Apt {
             fs::create_dir_all(dir.join(part))?;
         }
         let shown = dir.display();
+        // Lists of a release to come are valid for a week, and mirrors are late: what is signed is good enough for tools.
         fs::write(dir.join("status"), "")?;
         fs::write(
             dir.join("etc/sources.list"),
@@ -68,7 +69,8 @@ impl Apt {
             format!(
                 "Dir::Etc \"{shown}/etc\";\nDir::Etc::sourcelist \"{shown}/etc/sources.list\";\n\
                  Dir::State::lists \"{shown}/lists\";\nDir::State::status \"{shown}/status\";\n\
-                 Dir::Cache \"{shown}/cache\";\nAPT::Sandbox::User \"\";\nAcquire::Languages \"none\";\n"
+                 Dir::Cache \"{shown}/cache\";\nAPT::Sandbox::User \"\";\nAcquire::Languages \"none\";\n\
+                 Acquire::Check-Valid-Until \"false\";\n"
             ),
         )?;
         let apt = Self { dir };

@@ -81,11 +81,9 @@ pub(crate) fn ingress(params: &Params) -> Module {
         [("x_sop", 3), ("x_eop", 4), ("x_err", 5)].map(|(n, k)| m.delay_if(&some, n, &select(k)));
 
     // Context of the source.
-    let (in_frame, dropping, full) = (
-        m.reg("in_frame", s, 0),
-        m.reg("dropping", s, 0),
-        m.reg("cell_full", s, 0),
-    );
+    // What decides about a cell is kept beside the LUT RAM, whose read would be the longest part of the way to `take`.
+    let [in_frame, dropping, full, longest] =
+        ["in_frame", "dropping", "cell_full", "longest"].map(|name| m.reg(name, s, 0));
     let of = |flags: &E| (flags & &x_hot).any();
     let start = m.named("start", !of(&in_frame));
     let beat = m.named("beat", &x_valid & (!&start | &x_sop));
@@ -101,10 +99,9 @@ pub(crate) fn ingress(params: &Params) -> Module {
     let (cell_valid, new_cell) = (m.input("spare_valid", 1), m.input("spare", c));
     let need = m.named("need", &beat & (&start | (of(&full) & !&drop_before)));
     let own = m.named("own", of(&admit));
-    let too_long = ctx_n.slice(lk, 8).eq(MAX_CELLS);
     let give = m.named(
         "give",
-        &need & &cell_valid & (&own | &pool_ok) & (&start | !too_long),
+        &need & &cell_valid & (&own | &pool_ok) & (&start | !of(&longest)),
     );
     let refuse = m.named("refuse", &need & !&give);
     let drop_now = m.named("drop_now", &drop_before | &refuse);
@@ -123,6 +120,7 @@ pub(crate) fn ingress(params: &Params) -> Module {
             p.set(&in_frame, put(&in_frame, &!&x_eop));
             p.set(&dropping, put(&dropping, &drop_now));
             p.set(&full, put(&full, &next_n.slice(0, lk).is_zero()));
+            p.set(&longest, put(&longest, &next_n.slice(lk, 8).eq(MAX_CELLS)));
         });
     });
 
