@@ -78,14 +78,13 @@ fn entry(c: &Core, ctl: &Control, f: &Found) -> Entry {
         same: m.reg_nr("x_same", 1),
         doomed: m.reg_nr("x_doomed", 1),
     };
-    let held = m.named("held", &w.in_cam | &w.hand);
-    let in_slot = mux(&held, cat(&[w.data.clone(), w.key.clone()]), &f.displaced);
+    let (held, displaced) = (&f.slot.held, &f.slot.displaced);
+    let in_slot = mux(held, cat(&[w.data.clone(), w.key.clone()]), displaced);
     let in_slot = m.named("in_slot", in_slot);
-    let slot_data = f.displaced.slice(KEY_BITS, DATA_BITS);
     let slot_hit = mux(
         &w.in_cam,
         c.used.bit_at(&w.cam_index),
-        &w.hand | slot_data.slice(0, 6).any(),
+        &w.hand | displaced.slice(KEY_BITS, 6).any(),
     );
     let room = m.named("room", any_of(1, &f.free));
     let hit_ways: Vec<E> = f.ways.iter().rev().cloned().collect();
@@ -93,19 +92,18 @@ fn entry(c: &Core, ctl: &Control, f: &Found) -> Entry {
     m.process(|p| {
         p.if_(c.at(C5 - 1), |p| {
             p.set(&e.room, &room);
+            p.set(&e.data, &f.data | &f.slot.data);
             p.set(&e.fits, &f.fits);
             p.set(&e.same, &f.same);
             p.set(&e.doomed, doomed(c, ctl, &in_slot));
             p.if_(&f.key_op, |p| {
                 p.set(&e.hit, &f.table | &f.cam);
                 p.set(&e.in_cam, &f.cam);
-                p.set(&e.data, &f.data | (&f.cam_data & f.cam.repl(DATA_BITS)));
                 p.set(&e.cam_index, mux(&f.cam, &f.cam_slot, &f.new_slot));
             });
             p.else_(|p| {
                 p.set(&e.hit, slot_hit & &w.exists);
                 p.set(&e.in_cam, &w.in_cam);
-                p.set(&e.data, mux(&held, &w.data, &slot_data));
                 p.set(&e.cam_index, mux(&w.hand, &f.new_slot, &w.cam_index));
             });
             p.if_(&f.key_op & &f.table, |p| p.set(&e.ways, cat(&hit_ways)));

@@ -20,7 +20,7 @@ use super::decide::decide;
 use super::fifo::fifo;
 use super::lookup::{self, Reads, Written, buckets};
 use super::prepare::prepare;
-use super::search::search;
+use super::search::{search, slot};
 use super::*;
 use crate::rtl::{any_of, cat, lit, select_onehot};
 
@@ -120,7 +120,10 @@ pub(super) fn build(m: &Module, s: &Size) {
         .zip(&b_words)
         .map(|(i, w)| (c.w.way.eq(i as u64), w.clone()))
         .collect();
-    let displaced = m.delay("displaced", &select_onehot(WORD_BITS, &of_way));
+    let key_op = m.reg_nr("w_key_op", 1);
+    let in_way = m.named("in_way", select_onehot(WORD_BITS, &of_way));
+    let own = slot(&c, &in_way, &key_op);
+    let displaced = own.displaced.clone();
     let prep = prepare(
         &c,
         &ctl,
@@ -170,8 +173,7 @@ pub(super) fn build(m: &Module, s: &Size) {
     let slot = m.delay("c0_slot", &slot_next);
     let place_next = &prefer_place & !&host_next;
     let c0_number = m.delay("c0_number", &mux(place_next, &pointer, slot_next.trunc(cb)));
-    let key_op = m.reg_nr("w_key_op", 1);
-    let (found, kept) = search(&c, &store, &b_words, (&key_op, &c0_number, &displaced));
+    let (found, kept) = search(&c, &store, &b_words, (&key_op, &c0_number, &own));
     let searching = m.named("prep_searches", &take_prep & prep.op.le(op::LOOKUP));
     let slot_op = m.named("c0_slot_op", !&searching & !&take_place);
     let swept_age = &c.sweep.active & &c.sweep.ageing & prep.age.is_zero();

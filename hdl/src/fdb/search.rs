@@ -11,10 +11,10 @@ pub(super) struct Found {
     pub key_op: E,
     pub table: E,
     pub ways: Vec<E>,
+    /// The entry's data, or nothing.
     pub data: E,
     pub cam: E,
     pub cam_slot: E,
-    pub cam_data: E,
     /// What was found has the operation's destination.
     pub same: E,
     /// The CAM has a slot that the entry may enter, and which.
@@ -22,8 +22,31 @@ pub(super) struct Found {
     pub new_slot: E,
     /// Free ways.
     pub free: Vec<E>,
-    /// What the slot, or the way to displace, holds.
+    /// What stands at the operation's own place.
+    pub slot: Slot,
+}
+
+/// The place that an operation is about if it does not search: a way of a table, a slot of the CAM, or the hand.
+#[derive(Clone)]
+pub(super) struct Slot {
+    /// It is no way of a table.
+    pub held: E,
+    /// What the way holds, valid in C4.
     pub displaced: E,
+    /// The data of the place, valid in C4; nothing for an operation that searches.
+    pub data: E,
+}
+
+/// `in_way` is what the way holds, in C3.
+pub(super) fn slot(c: &Core, in_way: &E, key_op: &E) -> Slot {
+    let m = &c.m;
+    let held = m.named("held", &c.w.in_cam | &c.w.hand);
+    let data = mux(&held, &c.w.data, in_way.slice(KEY_BITS, DATA_BITS));
+    Slot {
+        held,
+        displaced: m.delay("displaced", in_way),
+        data: m.delay("slot_data", &(data & (!key_op).repl(DATA_BITS))),
+    }
 }
 
 /// Searches. `c0_number` is the slot of the CAM that is read in C0; what it holds is the second part of the result (key, data, both buckets,
@@ -32,7 +55,7 @@ pub(super) fn search(
     c: &Core,
     store: &Cam,
     words: &[E],
-    (key_op, c0_number, displaced): (&E, &E, &E),
+    (key_op, c0_number, slot): (&E, &E, &Slot),
 ) -> (Found, E) {
     let (m, s) = (&c.m, &c.s);
     let dest = c.w.data.slice(0, 6);
@@ -46,9 +69,9 @@ pub(super) fn search(
             .collect()
     };
     let data_of = |w: &E| w.slice(KEY_BITS, DATA_BITS);
-    let used = lit(1, 1);
+    // Only an operation that searches hits anything, so that what it finds and what the others have in their slot is one sum.
     let equal = each("equal", &|w| {
-        equal_groups(&w.trunc(KEY_BITS), &c.w.key, &used)
+        equal_groups(&w.trunc(KEY_BITS), &c.w.key, key_op)
     });
     let free = each("free", &|w| w.slice(KEY_BITS, 6).is_zero());
     let ways: Vec<E> = equal
@@ -63,7 +86,7 @@ pub(super) fn search(
         select_onehot(width, &all)
     };
     let table_same = select(&|i| same[i].clone(), 1);
-    let data = m.named("hit_data", select(&|i| data_of(&words[i]), DATA_BITS));
+    let data = select(&|i| data_of(&words[i]), DATA_BITS);
 
     // CAM: read by number in C0, by the candidates of a search in C3.
     let candidates = store.engine(m, s);
@@ -77,13 +100,13 @@ pub(super) fn search(
     let (mut cam_data, mut cam_slot, mut cam_same) = (vec![], vec![], vec![]);
     for (b, (x, word)) in candidates.iter().zip(&cam_words).enumerate() {
         let delayed = |what: &str, e: &E| m.delay(&format!("engine_cam_{what}{b}"), e);
-        let equal = equal_groups(&word.trunc(KEY_BITS), &c.w.key, &x.any);
+        let equal = equal_groups(&word.trunc(KEY_BITS), &c.w.key, &(&x.any & key_op));
         let hit = all_groups(&delayed("equal", &equal));
         let hit = m.named(&format!("engine_cam_hit{b}"), hit);
         let same = delayed("same", &word.slice(KEY_BITS, 6).eq(&dest));
         cam_data.push((hit.clone(), delayed("data", &data_of(word))));
-        let slot = cat([&lit(bits_for(s.banks() as u64), b as u64), &x.number]);
-        cam_slot.push((hit.clone(), slot));
+        let number = cat([&lit(bits_for(s.banks() as u64), b as u64), &x.number]);
+        cam_slot.push((hit.clone(), number));
         cam_same.push(&hit & same);
         hits.push(hit);
     }
@@ -93,16 +116,15 @@ pub(super) fn search(
     let found = Found {
         key_op: key_op.clone(),
         table: m.named("hit_table", any_of(1, &ways)),
-        data,
+        data: m.named("hit_data", data | select_onehot(DATA_BITS, &cam_data)),
         cam: m.named("hit_cam", any_of(1, &hits)),
         cam_slot: select_onehot(slot_bits, &cam_slot).trunc(s.cam_bits),
-        cam_data: select_onehot(DATA_BITS, &cam_data),
         same: m.named("hit_same", table_same | any_of(1, &cam_same)),
         fits,
         new_slot,
         ways,
         free,
-        displaced: displaced.clone(),
+        slot: slot.clone(),
     };
     (found, m.named("cam_word", kept))
 }
