@@ -305,11 +305,14 @@ sticky: ages, does not move. extern_learn: does not age, moves. blackhole: frame
         #[arg(required = true, value_name = "WORD")]
         words: Vec<String>,
     },
-    /// [ dev NAME ] [ dynamic | extern_learn | all ]
-    #[command(long_about = "[ dev NAME ] [ dynamic | extern_learn | all ]
+    /// [ dev NAME ] [ brport NAME ] [ master ] [ dynamic | extern_learn | all ]
+    #[command(
+        long_about = "[ dev NAME ] [ brport NAME ] [ master ] [ dynamic | extern_learn | all ]
 
+dev: a bridge or one of its ports, all without it; with brport, the bridge that this is a port of.
 dynamic (the default): entries that age. all: those, externally learned ones and static ones; addresses of the
-bridge and its ports stay.")]
+bridge and its ports stay."
+    )]
     Flush {
         /// Words
         #[arg(value_name = "WORD")]

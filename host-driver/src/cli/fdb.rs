@@ -31,11 +31,7 @@ pub fn add(words: &[String], replace: bool) -> Result<AddFdb, CliError> {
             "local" | "permanent" => once(&mut state, word, "permanent")?,
             "static" | "dynamic" => once(&mut state, word, word)?,
             "sticky" | "extern_learn" | "blackhole" => flags.push(word.to_owned()),
-            "self" => {
-                return Err(CliError::Usage(
-                    "argument \"self\" is wrong: entries belong to the bridge: use master".into(),
-                ));
-            }
+            "self" => return Err(no_self()),
             other => once(&mut mac, other, other)?,
         }
     }
@@ -58,19 +54,33 @@ pub fn delete(words: &[String]) -> Result<DeleteFdb, CliError> {
     Ok(DeleteFdb { dev, mac })
 }
 
-/// `[ dev NAME ] [ dynamic | extern_learn | all ]`
+/// `[ dev NAME ] [ brport NAME ] [ master ] [ dynamic | extern_learn | all ]`
 pub fn flush(words: &[String]) -> Result<FlushFdb, CliError> {
     let mut words = Words::new(words);
-    let (mut dev, mut what) = (None, None);
+    let (mut dev, mut port, mut what) = (None, None, None);
     while let Some(word) = words.take() {
         match word {
-            "dev" | "br" | "brport" => once(&mut dev, word, words.value(word)?.into())?,
+            "dev" | "br" => once(&mut dev, word, words.value(word)?.into())?,
+            "brport" => once(&mut port, word, words.value(word)?.into())?,
+            "master" => {}
+            "self" => return Err(no_self()),
             "dynamic" | "extern_learn" | "all" => once(&mut what, word, word.into())?,
             other => return Err(unexpected(other)),
         }
     }
+    // `dev` is the bridge where there is a `brport`, as bridge(8) has it.
+    let (dev, br) = match port {
+        Some(port) => (Some(port), dev),
+        None => (dev, None),
+    };
     Ok(FlushFdb {
         dev,
+        br,
         what: what.unwrap_or_else(|| "dynamic".into()),
     })
+}
+
+/// There is no table but the bridge's.
+fn no_self() -> CliError {
+    CliError::Usage("argument \"self\" is wrong: entries belong to the bridge: use master".into())
 }

@@ -137,6 +137,9 @@ pub struct FlushFdb {
     /// The bridge port, or the bridge; all without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dev: Option<String>,
+    /// The bridge that `dev` must be a port of; without `dev`, this bridge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub br: Option<String>,
     /// `dynamic`, `extern_learn` or `all`.
     pub what: String,
 }

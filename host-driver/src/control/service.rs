@@ -200,7 +200,7 @@ fn fdb(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireEr
             done(switch.fdb_delete(&dev, mac))
         }
         "FlushFdb" => {
-            let FlushFdb { dev, what } = parameters(call)?;
+            let FlushFdb { dev, br, what } = parameters(call)?;
             let what = match what.as_str() {
                 "dynamic" => FlushWhat::Dynamic,
                 "extern_learn" => FlushWhat::External,
@@ -214,6 +214,10 @@ fn fdb(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireEr
                     .into());
                 }
             };
+            if let (Some(dev), Some(br)) = (&dev, &br) {
+                is_port_of(switch.model(), dev, br)?;
+            }
+            let dev = dev.or(br);
             done(switch.fdb_flush(dev.as_deref(), what))
         }
         _ => Err(WireError::service(
@@ -221,6 +225,18 @@ fn fdb(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireEr
             json!({ "method": call.method }),
         )),
     }
+}
+
+fn is_port_of(model: &Model, dev: &str, br: &str) -> Result<(), NetError> {
+    let bridge = model.device(br)?.ifindex;
+    if model.device(dev)?.master == Some(bridge) {
+        return Ok(());
+    }
+    Err(NetError::invalid(
+        "brport",
+        dev,
+        format!("it is no port of {br}"),
+    ))
 }
 
 fn mac(argument: &str, text: &str) -> Result<MacAddr, NetError> {

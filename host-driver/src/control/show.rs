@@ -101,8 +101,12 @@ fn stats64(switch: &mut Switch, device: &NetDevice) -> Value {
         .is_some_and(|m| m.fid().is_some())
     {
         return json!({
-            "rx": { "bytes": s.rx_bytes, "packets": s.rx_packets, "errors": 0, "dropped": s.rx_dropped, "multicast": s.multicast },
-            "tx": { "bytes": s.tx_bytes, "packets": s.tx_packets, "errors": s.tx_errors, "dropped": s.tx_dropped },
+            "rx": {
+                "bytes": s.rx_bytes, "packets": s.rx_packets, "errors": 0, "dropped": s.rx_dropped, "over_errors": 0, "multicast": s.multicast,
+            },
+            "tx": {
+                "bytes": s.tx_bytes, "packets": s.tx_packets, "errors": s.tx_errors, "dropped": s.tx_dropped, "carrier_errors": 0, "collisions": 0,
+            },
         });
     }
     let Ok(n) = port_counters(switch, device) else {
@@ -125,7 +129,10 @@ fn stats64(switch: &mut Switch, device: &NetDevice) -> Value {
             "bytes": n.get(c::TX_BYTES),
             "packets": n.get(c::TX_FRAMES),
             "errors": n.get(c::TX_UNDERRUN),
-            "dropped": n.get(c::DROP_QUEUE_FULL),
+            "dropped": sum(&[c::DROP_QUEUE_FULL, c::DROP_LINK_DOWN]),
+            // Full duplex, and the frames of a port without a link are dropped before they start.
+            "carrier_errors": 0,
+            "collisions": 0,
         },
     })
 }

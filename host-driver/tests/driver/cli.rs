@@ -164,6 +164,16 @@ fn errors_name_the_argument_and_set_the_exit_code() {
             "FDB entry 02:99:11:11:11:11 dev port1 not found",
         ),
         (
+            "fdb flush dev br0 self",
+            1,
+            "argument \"self\" is wrong: entries belong to the bridge: use master",
+        ),
+        (
+            "fdb flush dev br0 brport port3",
+            2,
+            "argument \"port3\" is wrong: brport: it is no port of br0",
+        ),
+        (
             "dev set forward maybe",
             1,
             "argument \"maybe\" is wrong: forward: use on or off",
@@ -189,6 +199,20 @@ fn errors_name_the_argument_and_set_the_exit_code() {
             .0
             .contains("cannot reach smartnicd at /nowhere/x.sock")
     );
+}
+
+/// `dev BRIDGE brport PORT`, as bridge(8) has it: this port's entries go, and no other's.
+#[test]
+fn flush_takes_the_words_of_bridge() {
+    let running = demo();
+    let known = |running: &Running, mac: &str| running.ctl("fdb show").unwrap().contains(mac);
+    running.ctl_ok(&["fdb add 02:44:44:44:44:44 dev port1 master dynamic"]);
+    running.ctl_ok(&["fdb flush dev br0 brport lag0 master"]);
+    assert!(!known(&running, "02:33:33:33:33:33"));
+    assert!(known(&running, "02:44:44:44:44:44"));
+    running.ctl_ok(&["fdb flush brport port1 master dynamic"]);
+    assert!(!known(&running, "02:44:44:44:44:44"));
+    assert!(known(&running, "02:11:11:11:11:11"), "static ones stay");
 }
 
 #[test]

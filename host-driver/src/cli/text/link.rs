@@ -78,16 +78,36 @@ pub fn links(v: &Value, look: &Look) -> String {
 
 fn stats64(v: &Value) -> String {
     let mut out = String::new();
-    for (name, key, keys) in [
+    // The columns of ip(8), and what JSON calls them.
+    for (name, key, columns) in [
         (
             "RX:",
             "rx",
-            &["bytes", "packets", "errors", "dropped", "multicast"][..],
+            [
+                ("bytes", "bytes"),
+                ("packets", "packets"),
+                ("errors", "errors"),
+                ("dropped", "dropped"),
+                ("missed", "over_errors"),
+                ("mcast", "multicast"),
+            ],
         ),
-        ("TX:", "tx", &["bytes", "packets", "errors", "dropped"][..]),
+        (
+            "TX:",
+            "tx",
+            [
+                ("bytes", "bytes"),
+                ("packets", "packets"),
+                ("errors", "errors"),
+                ("dropped", "dropped"),
+                ("carrier", "carrier_errors"),
+                ("collsns", "collisions"),
+            ],
+        ),
     ] {
-        let cells: Vec<String> = keys.iter().map(|k| text(&v[key][*k])).collect();
-        let width = |i: usize| cells[i].len().max(keys[i].len());
+        let heads: Vec<&str> = columns.iter().map(|c| c.0).collect();
+        let cells: Vec<String> = columns.iter().map(|c| text(&v[key][c.1])).collect();
+        let width = |i: usize| cells[i].len().max(heads[i].len());
         let line = |items: Vec<&str>| {
             items
                 .iter()
@@ -95,7 +115,7 @@ fn stats64(v: &Value) -> String {
                 .map(|(i, c)| format!(" {c:>w$}", w = width(i)))
                 .collect::<String>()
         };
-        let _ = writeln!(out, "    {name}{}", line(keys.to_vec()));
+        let _ = writeln!(out, "    {name}{}", line(heads.clone()));
         let _ = writeln!(
             out,
             "       {}",
