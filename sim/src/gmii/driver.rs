@@ -92,35 +92,35 @@ impl Transmission {
         body
     }
 
-    /// Every cycle of it, gap first; and the index of the first preamble cycle.
-    fn pins(&self) -> (VecDeque<Pins>, u64) {
+    /// Every cycle of it, gap first, as runs of equal pins: a gap may be long. And the index of the first preamble cycle.
+    fn pins(&self) -> (VecDeque<(Pins, u64)>, u64) {
         let idle = Pins::default();
         let carrier = Pins {
             data: FALSE_CARRIER,
             valid: false,
             error: true,
         };
-        let mut pins = VecDeque::new();
         let before = self.gap / 2;
-        pins.extend((0..before).map(|_| idle));
-        pins.extend((0..self.false_carrier).map(|_| carrier));
         // One idle cycle at least parts the false carrier from the frame.
         let after = (self.gap - before).max(u64::from(self.false_carrier > 0));
-        pins.extend((0..after).map(|_| idle));
-        let start = pins.len() as u64;
+        let start = before + self.false_carrier + after;
         let on = |data| Pins {
             data,
             valid: true,
             error: false,
         };
-        pins.extend((0..self.preamble).map(|_| on(0x55)));
-        if self.sfd {
-            pins.push_back(on(SFD));
-        }
+        let mut pins = VecDeque::from([
+            (idle, before),
+            (carrier, self.false_carrier),
+            (idle, after),
+            (on(0x55), self.preamble as u64),
+            (on(SFD), u64::from(self.sfd)),
+        ]);
         for (i, byte) in self.body().into_iter().enumerate() {
             let error = self.error_at.as_ref().is_some_and(|r| r.contains(&i));
-            pins.push_back(Pins { error, ..on(byte) });
+            pins.push_back((Pins { error, ..on(byte) }, 1));
         }
+        pins.retain(|(_, cycles)| *cycles > 0);
         (pins, start)
     }
 }
@@ -138,7 +138,7 @@ pub struct Sent {
 #[derive(Debug, Default)]
 pub struct Driver {
     queue: VecDeque<Transmission>,
-    now: VecDeque<Pins>,
+    now: VecDeque<(Pins, u64)>,
     start: u64,
     cycle: u64,
     sent: VecDeque<Sent>,
@@ -177,17 +177,24 @@ impl Driver {
         {
             let (pins, start) = next.pins();
             self.now = pins;
-            self.start = self.cycle + start;
+            self.start = self.cycle.saturating_add(start);
         }
-        let pins = self.now.pop_front();
-        if pins.is_some() && self.now.is_empty() {
-            self.sent.push_back(Sent {
-                start: self.start,
-                end: self.cycle,
-            });
+        let mut pins = Pins::default();
+        if let Some((now, cycles)) = self.now.front_mut() {
+            pins = *now;
+            *cycles -= 1;
+            if *cycles == 0 {
+                self.now.pop_front();
+                if self.now.is_empty() {
+                    self.sent.push_back(Sent {
+                        start: self.start,
+                        end: self.cycle,
+                    });
+                }
+            }
         }
         self.cycle += 1;
-        pins.unwrap_or_default()
+        pins
     }
 
     /// The oldest transmission that left and was not taken yet.

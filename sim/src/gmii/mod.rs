@@ -97,6 +97,16 @@ mod tests {
         }
     }
 
+    /// `gen:gap=N` comes from a command line.
+    #[test]
+    fn a_gap_without_end_takes_no_room() {
+        let mut driver = Driver::new();
+        driver.clock();
+        driver.send(Transmission::new([0; 60]).gap(u64::MAX));
+        assert!((0..1000).all(|_| driver.clock() == Pins::default()));
+        assert!(driver.busy());
+    }
+
     #[test]
     fn every_fault_is_seen() {
         let frame = vec![0x5a; 64];
