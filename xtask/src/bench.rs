@@ -60,9 +60,10 @@ pub fn run(args: &Args) -> Result<()> {
         .arg(&args.name)
         .arg("--seed")
         .arg(args.seed.to_string());
-    bench.arg("--runs").arg(args.runs.unwrap_or(1).to_string());
+    let runs = args.runs.unwrap_or(1);
+    bench.arg("--runs").arg(runs.to_string());
     if args.json {
         bench.arg("--json");
     }
-    run_shown(&mut bench, minutes(60))
+    run_shown(&mut bench, minutes(60 * u64::from(runs)))
 }
