@@ -69,6 +69,9 @@ struct Emit {
     /// Image of the firmware (raw binary) for the processor's RAM of --system or --board; without it the RAM is empty.
     #[arg(long, conflicts_with = "block")]
     firmware: Option<PathBuf>,
+    /// A file for each module, as lint wants it, instead of one for all.
+    #[arg(long)]
+    split: bool,
     /// Folder to write to; made if it is missing.
     #[arg(long)]
     out: PathBuf,
@@ -239,16 +242,30 @@ fn list(as_json: bool) {
 }
 
 fn emit(e: &Emit) -> Result<(), String> {
-    let files = match &e.board {
+    let mut files = match &e.board {
         Some(name) => e.board(name)?,
         None => e.module()?,
     };
+    if e.split {
+        files = files.into_iter().flat_map(split).collect();
+    }
     std::fs::create_dir_all(&e.out).map_err(|x| format!("making {}: {x}", e.out.display()))?;
     for (name, text) in files {
         let path = e.out.join(name);
         std::fs::write(&path, text).map_err(|e| format!("writing {}: {e}", path.display()))?;
     }
     Ok(())
+}
+
+/// A file of Verilog as one for each of its modules; another file as it is.
+fn split((name, text): (String, String)) -> Files {
+    match name.strip_suffix(".v") {
+        Some(_) => rtl::modules(&text)
+            .into_iter()
+            .map(|(module, text)| (format!("{module}.v"), text))
+            .collect(),
+        None => vec![(name, text)],
+    }
 }
 
 fn main() -> ExitCode {

@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> Result<()> {
 fn verilog() -> Result<()> {
     for ports in ["2", "4", "8"] {
         let dir = paths::target().join(format!("lint/ports-{ports}"));
-        emit(&["--ports", ports], &dir)?;
+        emit(&["--ports", ports, "--split"], &dir)?;
         verilate(&dir, None).with_context(|| format!("{ports} ports"))?;
     }
     let all = boards::all()?;
@@ -92,12 +92,10 @@ fn verilog() -> Result<()> {
         let name = board["board"].as_str().context("a board's name")?;
         let family = board["fpga"]["family"].as_str().context("a family")?;
         let dir = paths::target().join(format!("lint/{name}"));
-        emit(&["--board", name], &dir)?;
-        // The vendor's cells are models here.
+        emit(&["--board", name, "--split"], &dir)?;
         let cells = paths::root().join(format!("hdl/cells/{family}.v"));
-        fs::copy(&cells, dir.join("cells.v"))
-            .with_context(|| format!("no models of cells: {}", cells.display()))?;
-        verilate(&dir, Some(&name.replace('-', "_"))).with_context(|| format!("board {name}"))?;
+        verilate(&dir, Some((&name.replace('-', "_"), &cells)))
+            .with_context(|| format!("board {name}"))?;
     }
     Ok(())
 }
@@ -138,8 +136,8 @@ pub fn verilog_files(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
     Ok(files)
 }
 
-/// Verilator's opinion of the Verilog in a folder, of which `top` is the top where not everything is used.
-fn verilate(dir: &Path, top: Option<&str>) -> Result<()> {
+/// Verilator's opinion of the Verilog in a folder, for a board with the name of its top and the models of its vendor's cells.
+fn verilate(dir: &Path, board: Option<(&str, &Path)>) -> Result<()> {
     let mut verilator = match paths::verilator_root() {
         Some(root) => {
             let mut verilator = command(root.join("bin/verilator"));
@@ -149,55 +147,17 @@ fn verilate(dir: &Path, top: Option<&str>) -> Result<()> {
         None => command("verilator"),
     };
     verilator.args(["--lint-only", "-Wall"]);
-    if let Some(top) = top {
+    if let Some((top, cells)) = board {
         verilator.args(["--top-module", top]);
+        verilator.arg("-v").arg(cells);
     }
     verilator.args(WAIVED.iter().map(|name| format!("-Wno-{name}")));
-    let split = dir.join("modules");
-    fs::create_dir_all(&split)?;
-    for file in verilog_files(dir)? {
-        for (name, text) in modules(&fs::read_to_string(file)?) {
-            fs::write(split.join(format!("{name}.v")), text)?;
-        }
-    }
-    verilator.args(verilog_files(&split)?);
+    verilator.args(verilog_files(dir)?);
     let output = capture(&mut verilator, minutes(5))?;
     if output.contains("%Warning") {
         bail!("Verilator warns:\n{output}");
     }
     Ok(())
-}
-
-/// The modules of emitted Verilog, by name. Verilator wants each in a file of its own name; generated
-/// code has `module` and `endmodule` at the beginning of a line and nowhere else.
-fn modules(verilog: &str) -> Vec<(String, String)> {
-    let mut modules: Vec<(String, String)> = Vec::new();
-    let mut between = String::new();
-    let mut inside = false;
-    for line in verilog.lines() {
-        if let Some(rest) = line.strip_prefix("module ") {
-            let name = rest
-                .split(|c: char| !(c.is_alphanumeric() || c == '_'))
-                .next();
-            modules.push((
-                name.unwrap_or_default().to_owned(),
-                std::mem::take(&mut between),
-            ));
-            inside = true;
-        }
-        match modules.last_mut() {
-            Some((_, text)) if inside => {
-                text.push_str(line);
-                text.push('\n');
-            }
-            _ => {
-                between.push_str(line);
-                between.push('\n');
-            }
-        }
-        inside &= line.trim_end() != "endmodule";
-    }
-    modules
 }
 
 /// What no tracked file may hold: places and services of one machine. Built from halves, so that
@@ -263,16 +223,6 @@ mod tests {
         let faults = file_faults("a.md", &text, &forbidden);
         assert_eq!(faults.len(), 1);
         assert!(faults[0].starts_with("a.md:2:"), "{}", faults[0]);
-    }
-
-    #[test]
-    fn modules_are_told_apart() {
-        let found =
-            modules("`timescale 1ns/1ns\nmodule a(x);\nendmodule\n\n// b\nmodule b;\nendmodule\n");
-        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["a", "b"]);
-        assert_eq!(found[0].1, "`timescale 1ns/1ns\nmodule a(x);\nendmodule\n");
-        assert_eq!(found[1].1, "\n// b\nmodule b;\nendmodule\n");
     }
 
     #[test]

@@ -111,3 +111,50 @@ fn instance_line(line: &str, names: &HashMap<&str, String>) -> Option<String> {
     let indent = &line[..line.len() - trimmed.len()];
     Some(format!("{indent}{} {rest}", names.get(kind)?))
 }
+
+/// The modules of emitted Verilog by name, each with what stands before it. (Generated code has `module` and `endmodule` at the beginning
+/// of a line and nowhere else.)
+pub fn modules(verilog: &str) -> Vec<(String, String)> {
+    let mut modules: Vec<(String, String)> = Vec::new();
+    let mut between = String::new();
+    let mut inside = false;
+    for line in verilog.lines() {
+        if let Some(rest) = line.strip_prefix("module ") {
+            let name = rest
+                .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .next();
+            modules.push((
+                name.unwrap_or_default().to_owned(),
+                std::mem::take(&mut between),
+            ));
+            inside = true;
+        }
+        match modules.last_mut() {
+            Some((_, text)) if inside => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            _ => {
+                between.push_str(line);
+                between.push('\n');
+            }
+        }
+        inside &= line.trim_end() != "endmodule";
+    }
+    modules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_are_told_apart() {
+        let found =
+            modules("`timescale 1ns/1ns\nmodule a(x);\nendmodule\n\n// b\nmodule b;\nendmodule\n");
+        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(found[0].1, "`timescale 1ns/1ns\nmodule a(x);\nendmodule\n");
+        assert_eq!(found[1].1, "\n// b\nmodule b;\nendmodule\n");
+    }
+}
