@@ -135,3 +135,18 @@ fn card_of_2_ports_and_reference_agree() {
 fn card_of_8_ports_and_reference_agree() {
     run(Params::for_ports(8), env("ROUNDS", SHORT));
 }
+
+/// Sizes of everything that no other card here has: wide beats at 2 ports, a CAM of no power of two, few cells, groups and rings.
+#[test]
+fn card_of_odd_sizes_and_reference_agree() {
+    let params = Params {
+        width: 128,
+        fdb_entries: 1024,
+        cam: 9,
+        cells: 256,
+        lag_groups: 3,
+        queues: 3,
+        ..Params::for_ports(2)
+    };
+    run(params, env("ROUNDS", SHORT)).check_dump();
+}
