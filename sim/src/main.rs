@@ -16,6 +16,7 @@ use smartnic_sim::vfio_user::VfioUserServer;
 use smartnic_verilated::{Opt, Options};
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -97,6 +98,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     match run(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,

@@ -231,7 +231,7 @@ fn a_thread_runs_the_card_and_sleeps() {
     assert_eq!(handle.call(|card| card.read32(0, 0x10)).unwrap(), Ok(5));
     a.send(Transmission::new(vec![3; 60]));
     handle.post(Card::wake).unwrap();
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(60);
     while b.receive().is_none() {
         assert!(Instant::now() < end);
         std::thread::sleep(Duration::from_millis(1));

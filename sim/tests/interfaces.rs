@@ -17,7 +17,7 @@ use wire::wire;
 
 /// Joins two attachments by a wire until `done` or the time is over.
 fn join(a: &mut dyn Attachment, b: &mut dyn Attachment, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(60);
     while !done() && Instant::now() < end {
         let mut quiet = true;
         let mut pass = |from: &mut dyn Attachment, to: &mut dyn Attachment| {
@@ -194,7 +194,7 @@ fn tags_stay_in_the_frame() {
     a.up("eth0.7").unwrap();
     let mut port = packet_socket(&card, "port").unwrap();
     let mut ping = ping(&a, "10.79.0.2");
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(60);
     let mut arp = None;
     while arp.is_none() && Instant::now() < end {
         arp = port
@@ -224,7 +224,7 @@ fn a_kernel_talks_through_a_tap() {
     host.address("sntap", "10.80.0.1/24").unwrap();
     host.up("sntap").unwrap();
     let mut ping = ping(&host, "10.80.0.2");
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(60);
     let mut asked = None;
     while asked.is_none() && Instant::now() < end {
         asked = tap

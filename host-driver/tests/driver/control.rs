@@ -16,7 +16,7 @@ use crate::harness::{DEMO, Running, start};
 fn raw(running: &Running, bytes: &[u8]) -> Value {
     let mut stream = UnixStream::connect(&running.socket).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
+        .set_read_timeout(Some(Duration::from_secs(60)))
         .unwrap();
     stream.write_all(bytes).unwrap();
     let mut answer = Vec::new();

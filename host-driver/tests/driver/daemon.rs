@@ -223,7 +223,7 @@ fn the_programs_over_a_vfio_user_socket() {
     let (card, control) = (dir.path().join("card.sock"), dir.path().join("ctl.sock"));
     let fake = crate::fake::Fake::new(Shape::default());
     let server = server::serve(fake.clone(), &card, 1);
-    let mut daemon = Command::new(env!("CARGO_BIN_EXE_smartnicd"))
+    let daemon = Command::new(env!("CARGO_BIN_EXE_smartnicd"))
         .args([
             "--device",
             &format!("vfio-user:{}", card.display()),
@@ -231,7 +231,7 @@ fn the_programs_over_a_vfio_user_socket() {
             control.to_str().unwrap(),
         ])
         .env("RUST_LOG", "error")
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let ctl = |line: &str| {
@@ -263,27 +263,45 @@ fn the_programs_over_a_vfio_user_socket() {
         )
     );
     assert_eq!(ctl("link add br1").0, 1);
-    // The server gives the first client up when the test makes it fail; the daemon goes on.
-    fake.state().unplugged = true;
-    let mut second = None;
-    eventually("the card is gone", || {
-        ctl("dev").1.contains("state gone") || ctl("dev").1.contains("state running")
+    // The card stops answering; the daemon gives it up, and with its client the server ends.
+    fake.state().all_ones = true;
+    eventually("the card is gone", || ctl("dev").1.contains("state gone"));
+    server.join().unwrap();
+    let (code, _, error) = ctl("fdb show");
+    assert!(code == 2 && error.contains("is gone"), "{error}");
+    // Another server with a card that has lost everything: it is set up again.
+    {
+        let mut state = fake.state();
+        state.all_ones = false;
+        state.write(global::RESET.addr, 3);
+    }
+    std::fs::remove_file(&card).unwrap();
+    let server = server::serve(fake.clone(), &card, 1);
+    eventually("the card is back", || {
+        ctl("dev").1.contains("state running")
     });
-    fake.state().unplugged = false;
+    assert_eq!(fake.state().get(port::FORWARD_MASK, 0), 0b1_1111);
     let pid = nix::unistd::Pid::from_raw(daemon.id() as i32);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-    assert!(daemon.wait().unwrap().success());
+    let daemon = daemon.wait_with_output().unwrap();
+    assert!(daemon.status.success());
+    let said = String::from_utf8(daemon.stderr).unwrap();
+    // Colours are for terminals.
+    assert!(
+        said.contains("the card is gone") && !said.contains('\x1b'),
+        "{said}"
+    );
     server.join().unwrap();
     assert!(!control.exists());
     assert_eq!(ctl("dev").0, 3);
     // Another driver finds the card usable, stopped and reset.
     std::fs::remove_file(&card).unwrap();
-    second.replace(server::serve(fake.clone(), &card, 1));
+    let third = server::serve(fake.clone(), &card, 1);
     let transport = format!("vfio-user:{}", card.display())
         .parse::<smartnic_driver::pci::DeviceSpec>()
         .unwrap()
         .open();
     assert_eq!(Device::probe(transport.unwrap()).unwrap().caps().ports, 4);
     assert_eq!(fake.state().get(port::CONFIG, 0), 0);
-    second.unwrap().join().unwrap();
+    third.join().unwrap();
 }

@@ -51,7 +51,7 @@ fn soon<T>(mut get: impl FnMut() -> Option<T>) -> T {
         if let Some(value) = get() {
             return value;
         }
-        assert!(start.elapsed() < Duration::from_secs(5), "nothing came");
+        assert!(start.elapsed() < Duration::from_secs(60), "nothing came");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
