@@ -1,9 +1,11 @@
 //! The daemon as a whole: frames between card and kernel, a card that comes and goes, the monitor.
 
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use smartnic_driver::control::client::Client;
+use smartnic_driver::control::NAME;
 use smartnic_driver::device::fdb::FdbKey;
 use smartnic_driver::device::{Device, MacAddr};
 use smartnic_regs::ring::event;
@@ -167,29 +169,38 @@ fn a_link_change_reaches_the_kernel() {
 fn the_monitor_tells_everything_to_everybody() {
     let running = start(Shape::default());
     running.ctl_ok(&DEMO);
-    let watch = |running: &crate::harness::Running| {
-        let mut client = Client::connect(&running.socket).unwrap();
-        std::thread::spawn(move || {
-            let mut lines = Vec::new();
-            client
-                .more("MonitorFdb", &json!({}), |reply: Value| {
-                    let entry = &reply["event"]["entry"];
-                    lines.push(format!(
-                        "{} {} {}",
-                        reply["event"]["event"], entry["mac"], entry["ifname"]
-                    ));
-                    lines.len() < 5
-                })
-                .unwrap();
-            lines
-        })
+    let name = |method| format!("{NAME}.{method}");
+    // Calls are answered in order: once the second is, the first has been heard.
+    let watch = || {
+        let mut stream = UnixStream::connect(&running.socket).unwrap();
+        let time = Some(Duration::from_secs(60));
+        stream.set_read_timeout(time).unwrap();
+        let monitor = json!({ "method": name("MonitorFdb"), "more": true });
+        let version = json!({ "method": name("GetVersion") });
+        let calls = format!("{monitor}\0{version}\0");
+        stream.write_all(calls.as_bytes()).unwrap();
+        let mut watcher = BufReader::new(stream);
+        assert!(message(&mut watcher)["parameters"]["register_map"].is_string());
+        watcher
     };
-    let watchers = [watch(&running), watch(&running)];
-    // Both must have been heard before anything happens.
-    std::thread::sleep(Duration::from_millis(100));
+    let mut watchers = [watch(), watch()];
     let key = FdbKey {
         fid: 1,
         mac: MacAddr([2, 1, 1, 1, 1, 1]),
+    };
+    let mut expect = |wanted: &[&str]| {
+        for watcher in &mut watchers {
+            for want in wanted {
+                let event = &message(watcher)["parameters"]["event"];
+                let [what, mac, dev] = [
+                    &event["event"],
+                    &event["entry"]["mac"],
+                    &event["entry"]["ifname"],
+                ]
+                .map(|v| v.as_str().unwrap());
+                assert_eq!(format!("{what} {mac} {dev}"), *want);
+            }
+        }
     };
     for (kind, dest, old) in [
         (event::LEARNED, 0, 0),
@@ -198,21 +209,27 @@ fn the_monitor_tells_everything_to_everybody() {
     ] {
         running.fake.state().event(kind, key, dest, old);
     }
-    std::thread::sleep(Duration::from_millis(50));
+    expect(&[
+        "added 02:01:01:01:01:01 port1",
+        "moved 02:01:01:01:01:01 lag0",
+        "aged 02:01:01:01:01:01 lag0",
+    ]);
     running.ctl_ok(&[
         "fdb add 02:02:02:02:02:02 dev port2",
         "fdb del 02:02:02:02:02:02 dev port2",
     ]);
-    let expected = [
-        "\"added\" \"02:01:01:01:01:01\" \"port1\"",
-        "\"moved\" \"02:01:01:01:01:01\" \"lag0\"",
-        "\"aged\" \"02:01:01:01:01:01\" \"lag0\"",
-        "\"added\" \"02:02:02:02:02:02\" \"port2\"",
-        "\"deleted\" \"02:02:02:02:02:02\" \"port2\"",
-    ];
-    for watcher in watchers {
-        assert_eq!(watcher.join().unwrap(), expected);
-    }
+    expect(&[
+        "added 02:02:02:02:02:02 port2",
+        "deleted 02:02:02:02:02:02 port2",
+    ]);
+}
+
+/// The next message of the daemon.
+fn message(watcher: &mut BufReader<UnixStream>) -> Value {
+    let mut bytes = Vec::new();
+    watcher.read_until(0, &mut bytes).unwrap();
+    bytes.pop();
+    serde_json::from_slice(&bytes).unwrap()
 }
 
 /// The programs themselves, over a vfio-user socket: start, a bridge, the server dies and comes back, SIGTERM.
