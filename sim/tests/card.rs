@@ -281,12 +281,3 @@ fn real_time_is_added_in_ticks() {
     assert!((6_000..40_000).contains(&ticks), "{ticks}");
     handle.stop();
 }
-
-#[test]
-fn rate_of_an_idle_fixture() {
-    let mut card = card();
-    let start = Instant::now();
-    (0..300_000).for_each(|_| card.step());
-    let rate = 0.3 / start.elapsed().as_secs_f64();
-    println!("{rate:.2} million cycles a second around the smallest card of 2 ports");
-}

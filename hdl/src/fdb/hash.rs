@@ -1,7 +1,7 @@
 //! Toeplitz hashes: bit j is the parity of `key & (hash_key >> j)`.
 //!
 //! Linear in the key, as a CRC is, but two addresses that collide under one hash key collide under another, drawn at
-//! random, with probability `2^-bits` only. Cost: about 40 LUT4 a bit. Tests: `tests/fdb.rs`.
+//! random, with probability `2^-bits` only. Cost: about 40 LUT4 a bit. Tests: `tests/fdb_fill.rs`.
 
 use crate::rtl::{E, Module, cat};
 

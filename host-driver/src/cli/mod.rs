@@ -178,7 +178,7 @@ fn monitor(client: &mut Client, look: Look, out: &mut dyn Write) -> Result<(), C
     let mut failed = None;
     client.more("MonitorFdb", &Nothing {}, |reply: Value| {
         let event: Option<FdbEventInfo> = serde_json::from_value(reply["event"].clone()).ok();
-        let line = look.show(&text::monitor_json(event.as_ref()), |_, look| {
+        let line = look.show(&text::monitor_json(event.as_ref(), &look), |_, look| {
             text::monitor(event.as_ref(), look)
         });
         let written = out.write_all(line.as_bytes()).and_then(|()| out.flush());

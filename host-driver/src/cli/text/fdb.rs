@@ -8,20 +8,23 @@ use super::{rows, text};
 use crate::cli::Look;
 use crate::control::api::FdbEventInfo;
 
-/// Without -s no age, as bridge(8) shows times only then; the FID is a detail.
+/// What [`trim`] does, to each of a list.
 pub fn trim_fdb(entries: &mut Value, look: &Look) {
-    for entry in entries
-        .as_array_mut()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
-    {
-        if !look.stats {
-            entry.remove("age");
-        }
-        if !look.details {
-            entry.remove("fid");
-        }
+    for entry in entries.as_array_mut().into_iter().flatten() {
+        trim(entry, look);
+    }
+}
+
+/// Without -s no age, as bridge(8) shows times only then; the FID is a detail.
+fn trim(entry: &mut Value, look: &Look) {
+    let Some(entry) = entry.as_object_mut() else {
+        return;
+    };
+    if !look.stats {
+        entry.remove("age");
+    }
+    if !look.details {
+        entry.remove("fid");
     }
 }
 
@@ -50,11 +53,12 @@ pub fn fdb(v: &Value, _: &Look) -> String {
 }
 
 /// A change as JSON: the entry, and `deleted` as bridge(8) has it.
-pub fn monitor_json(event: Option<&FdbEventInfo>) -> Value {
+pub fn monitor_json(event: Option<&FdbEventInfo>, look: &Look) -> Value {
     let Some(event) = event else {
         return Value::Null;
     };
     let mut value = json!(event.entry);
+    trim(&mut value, look);
     value["event"] = json!(event.event);
     if event.deleted {
         value["deleted"] = json!(true);
