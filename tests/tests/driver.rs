@@ -26,3 +26,5 @@ mod lag;
 mod probe;
 #[path = "driver/setup.rs"]
 mod setup;
+#[path = "driver/spanning.rs"]
+mod spanning;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use smartnic_driver::clock::Clock;
 use smartnic_driver::control::DEFAULT_SOCKET;
 use smartnic_driver::daemon::{Config, Daemon, Opener};
 use smartnic_driver::device::MacAddr;
@@ -129,6 +130,7 @@ fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
             moderation_us: args.moderation_us,
             ..Default::default()
         },
+        clock: Clock::default(),
     };
     let mut daemon = Daemon::new(config, open)?;
     daemon.run(&stop)?;

@@ -5,17 +5,7 @@ use serde_json::Value;
 use super::CliError;
 use super::words::{Words, missing, once, unexpected};
 use crate::control::api::{AddLink, Options, SetLink};
-
-/// Words that a port has as a member of a bridge.
-const MEMBER_WORDS: [&str; 7] = [
-    "state",
-    "learning",
-    "flood",
-    "mcast_flood",
-    "bcast_flood",
-    "hairpin",
-    "isolated",
-];
+use crate::master::bridge::port::PORT_OPTIONS;
 
 /// `[ dev ] NAME`, or nothing.
 pub fn show_name(words: &[String]) -> Result<Option<String>, CliError> {
@@ -125,7 +115,7 @@ pub fn port_set(name: &str, words: &[String]) -> Result<SetLink, CliError> {
             "up" | "down" => once(&mut link.up, word, word == "up")?,
             "mtu" => once(&mut link.mtu, word, words.number(word)?)?,
             "address" => once(&mut link.address, word, words.value(word)?.into())?,
-            word if MEMBER_WORDS.contains(&word) => {
+            word if PORT_OPTIONS.contains(&word) => {
                 if members
                     .insert(word.into(), words.value(word)?.into())
                     .is_some()

@@ -72,17 +72,18 @@ fn link(switch: &mut Switch, device: &NetDevice) -> Result<Value, NetError> {
     let mut info = Map::new();
     if let Some(master) = model.masters.get(&device.ifindex) {
         info.insert("info_kind".into(), json!(master.kind()));
-        info.insert("info_data".into(), Value::Object(master.info(model.view())));
+        let mut data = master.info(model.view());
+        data.extend(switch.bridge_tree(device.ifindex));
+        info.insert("info_data".into(), Value::Object(data));
     }
     if let Some(owner) = device.master
         && let Some(master) = model.masters.get(&owner)
     {
         value["master"] = json!(model.registry.name(owner));
         info.insert("info_slave_kind".into(), json!(master.kind()));
-        info.insert(
-            "info_slave_data".into(),
-            Value::Object(master.member_info(model.view(), device.ifindex)),
-        );
+        let mut data = master.member_info(model.view(), device.ifindex);
+        data.extend(switch.port_tree(owner, device.ifindex));
+        info.insert("info_slave_data".into(), Value::Object(data));
     }
     if !info.is_empty() {
         value["linkinfo"] = Value::Object(info);

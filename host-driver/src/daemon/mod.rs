@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
+use crate::clock::Clock;
 use crate::control::server::{Asked, ControlServer, Token};
 use crate::control::service::{Outcome, handle};
 use crate::control::wire::WireError;
@@ -51,6 +52,8 @@ pub struct Config {
     pub base_address: MacAddr,
     /// Rings.
     pub host: HostConfig,
+    /// What the protocols run by.
+    pub clock: Clock,
 }
 
 /// A running daemon.
@@ -81,7 +84,8 @@ impl Daemon {
             source,
         })?;
         let transport = open().map_err(|e| NetError::Device(e.into()))?;
-        let switch = Switch::new(transport, config.host, config.base_address)?;
+        let mut switch = Switch::new(transport, config.host, config.base_address)?;
+        switch.set_clock(config.clock);
         let caps = switch.caps();
         tracing::info!(
             device = switch.name(),
@@ -134,7 +138,10 @@ impl Daemon {
         let timeout = if self.more || self.jobs.any() {
             Duration::ZERO
         } else {
-            self.pause().saturating_sub(self.checked.elapsed())
+            let pause = self.pause().saturating_sub(self.checked.elapsed());
+            self.switch
+                .next_tick()
+                .map_or(pause, |tick| tick.min(pause))
         };
         let input = PollFlags::POLLIN;
         let mut fds = vec![PollFd::new(stop, input)];
@@ -169,7 +176,8 @@ impl Daemon {
         fds.push(PollFd::new(self.reopener.fd(), input));
         fds.extend(self.control.fd().map(|fd| PollFd::new(fd, input)));
         fds.extend(self.uplinks.fds().map(|fd| PollFd::new(fd, input)));
-        let millis = u16::try_from(timeout.as_millis()).unwrap_or(u16::MAX);
+        // Up to the next millisecond: less would be a round for nothing.
+        let millis = u16::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(u16::MAX);
         match poll(&mut fds, PollTimeout::from(millis)) {
             Ok(_) | Err(nix::Error::EINTR) => {}
             Err(e) => return Err(e.into()),
@@ -208,6 +216,7 @@ impl Daemon {
         }
         self.more = false;
         if self.switch.gone().is_some() {
+            self.switch.tick();
             if due {
                 self.reopener.start();
             }

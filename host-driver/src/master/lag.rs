@@ -193,10 +193,10 @@ impl Master for Lag {
         info
     }
 
-    /// Frames go on as if received on the lag; what is meant for the link itself (LACP, LLDP, ...) stays on the port.
+    /// Frames go on as if received on the lag; what is meant for the link itself stays on a port that is not active, as in `bond_handle_frame`.
     fn rx(&mut self, frame: &mut Frame) -> RxVerdict {
-        if frame.reason >= reason::RESERVED {
-            return RxVerdict::Exact;
+        if frame.reason >= reason::RESERVED && self.active().is_some_and(|a| a != frame.dev) {
+            return RxVerdict::Pass;
         }
         frame.dev = self.ifindex;
         RxVerdict::Another

@@ -53,6 +53,19 @@ impl View<'_> {
         }
     }
 
+    /// Mb/s of a device: a port's, or the sum of a master's members that carry frames; 0 if nobody knows.
+    pub fn speed(&self, ifindex: IfIndex) -> u32 {
+        match self.device(ifindex) {
+            Some(d) if d.kind != DeviceKind::Master => d.speed,
+            _ => {
+                let members = self.masters.get(&ifindex).map(|m| m.members());
+                let members = members.unwrap_or_default().into_iter();
+                let carries = |m: &IfIndex| self.device(*m).is_some_and(|d| d.up && d.carrier);
+                members.filter(carries).map(|m| self.speed(m)).sum()
+            }
+        }
+    }
+
     /// Where the FDB sends frames for a device (`values::dest`), if it can be a destination.
     pub fn destination(&self, ifindex: IfIndex) -> Option<u32> {
         match self.device(ifindex)?.kind {
@@ -76,6 +89,10 @@ pub trait Master: Send {
     fn remove_member(&mut self, member: IfIndex);
     /// Sets an option by the word that iproute2 has for it.
     fn set(&mut self, view: View<'_>, option: &str, value: &str) -> Result<(), NetError>;
+    /// Whether its options, and its members', fit together once all of a request are set.
+    fn check(&self) -> Result<(), NetError> {
+        Ok(())
+    }
     /// Options as iproute2's `info_data`.
     fn info(&self, view: View<'_>) -> Map<String, Value>;
     /// Sets an option of a member.

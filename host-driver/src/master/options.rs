@@ -1,5 +1,7 @@
 //! Reading option values as iproute2 writes them.
 
+use serde_json::Value;
+
 use crate::netdev::NetError;
 
 /// `on`, `off`, `1`, `0`, `true`, `false`.
@@ -44,6 +46,14 @@ pub fn unknown(option: &str, value: &str, kind: &str, known: &[&str]) -> NetErro
         value,
         format!("{kind} has no such option; it has: {}", known.join(", ")),
     )
+}
+
+/// Which of a device's settings the hardware has (`true`), and which the driver alone.
+pub fn offload(all: &[&str], in_hardware: &[&str]) -> Value {
+    let pairs = all
+        .iter()
+        .map(|word| ((*word).to_owned(), in_hardware.contains(word).into()));
+    Value::Object(pairs.collect())
 }
 
 #[cfg(test)]

@@ -98,6 +98,8 @@ pub struct NetDevice {
     pub up: bool,
     /// The lower layer can carry frames.
     pub carrier: bool,
+    /// Mb/s of a port's link; 0 if nobody knows.
+    pub speed: u32,
     /// The master that it is enslaved to.
     pub master: Option<IfIndex>,
     /// Owner of its rx handler: at most one.
@@ -163,6 +165,7 @@ impl Registry {
             mtu: MTU_DEFAULT,
             up: false,
             carrier: false,
+            speed: 0,
             master: None,
             rx_handler: None,
             stats: SoftStats::default(),

@@ -31,4 +31,8 @@ pub enum RxVerdict {
     Exact,
     /// As if there were no handler: to the device's own stack.
     Pass,
+    /// The frame is of a protocol that the handler's device runs.
+    Control,
+    /// To a reserved address that the card gave to the host only, and the handler's device forwards: to its other ports, and up to itself.
+    Forward,
 }

@@ -55,6 +55,7 @@ impl Switch {
             self.fdb_event(event)?;
         }
         let frames = frames.into_iter().filter_map(|f| self.receive(f)).collect();
+        self.tick();
         Ok(Polled { frames, more })
     }
 
@@ -88,6 +89,15 @@ impl Switch {
             match verdict {
                 RxVerdict::Another => continue,
                 RxVerdict::Consumed => return None,
+                RxVerdict::Control => {
+                    self.receive_bpdu(owner?, frame.dev, &frame.data);
+                    return None;
+                }
+                RxVerdict::Forward => {
+                    self.forward_reserved(owner?, &frame);
+                    frame.dev = owner?;
+                    continue;
+                }
                 RxVerdict::Exact | RxVerdict::Pass => return self.pass_up(frame),
             }
         }

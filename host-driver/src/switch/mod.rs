@@ -7,24 +7,31 @@
 //!
 //! Covered by `tests/driver/switch.rs`.
 
+mod control;
 pub mod datapath;
 pub mod fdb;
 pub mod model;
 pub mod plan;
 pub mod scan;
+pub mod spanning;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use smartnic_regs::values::{learn, vector};
 
+use crate::clock::Clock;
 use crate::device::fdb::{FdbCounters, FdbData, FdbKey};
 use crate::device::host::{HostConfig, HostPort};
+use crate::device::port::LinkState;
 use crate::device::stats::{BufferState, PortCounters};
 use crate::device::{Caps, Device, DeviceError, MacAddr};
+use crate::master::bridge::Stp;
 use crate::netdev::NetError;
 use crate::pci::{PciError, PciTransport};
 use model::Model;
 use plan::Plan;
+use spanning::SpanningTrees;
 
 pub use fdb::{FdbEntry, FdbNotice, NoticeKind};
 
@@ -67,6 +74,11 @@ pub struct Switch {
     name: String,
     host_config: HostConfig,
     notices: Vec<FdbNotice>,
+    clock: Clock,
+    spanning: SpanningTrees,
+    waiting: control::Waiting,
+    /// Somebody calls [`Switch::tick`] as long as the switch is in use: protocols can run.
+    attended: bool,
 }
 
 impl Switch {
@@ -82,13 +94,14 @@ impl Switch {
     }
 
     /// A switch over a card that is left as it stands, to look at: rings run, nothing is reset or configured. Before anything is changed,
-    /// [`Switch::restart`] must be called.
+    /// [`Switch::restart`] must be called. Protocols are refused: whoever opens a card like this does not stay.
     pub fn observe(
         transport: Box<dyn PciTransport>,
         host_config: HostConfig,
         base: MacAddr,
     ) -> Result<Self, NetError> {
         let (mut switch, mut device) = Self::probe(transport, host_config, base)?;
+        switch.attended = false;
         let host = switch.start_host(&mut device)?;
         switch.card = Some(Card::new(device, host));
         switch.read_links()?;
@@ -121,6 +134,10 @@ impl Switch {
             name,
             host_config,
             notices: Vec::new(),
+            clock: Clock::default(),
+            spanning: SpanningTrees::default(),
+            waiting: control::Waiting::new(),
+            attended: true,
         };
         Ok((switch, device))
     }
@@ -157,8 +174,9 @@ impl Switch {
         self.card = Some(Card::new(device, host));
         self.gone.clear();
         let result = self.read_links().and_then(|()| self.apply());
-        if let Err(error) = &result {
-            self.detach(&error.to_string());
+        match &result {
+            Ok(()) => self.tick(),
+            Err(error) => self.detach(&error.to_string()),
         }
         result
     }
@@ -168,7 +186,7 @@ impl Switch {
         if self.card.take().is_some() {
             tracing::error!(device = %self.name, reason, "the card is gone");
             for number in 0..self.model.caps().ports {
-                self.model.set_carrier(number, false);
+                self.model.set_link(number, LinkState::default());
             }
         }
         self.gone = reason.into();
@@ -218,6 +236,21 @@ impl Switch {
         std::mem::take(&mut self.notices)
     }
 
+    /// The clock that protocols run by; to be set before there are any.
+    pub fn set_clock(&mut self, clock: Clock) {
+        self.clock = clock;
+    }
+    /// The time left until [`Switch::tick`] is wanted; `None`: nothing waits for time.
+    pub fn next_tick(&self) -> Option<Duration> {
+        let at = self.spanning.deadline()?;
+        Some(at.saturating_sub(self.clock.now()))
+    }
+    /// Lets the protocols do what the configuration, links and time ask for, and sends what waits.
+    pub fn tick(&mut self) {
+        self.span();
+        self.flush_control();
+    }
+
     /// Does something with the card; a card that turns out to be gone is given up.
     pub(crate) fn with_card<T>(
         &mut self,
@@ -242,6 +275,16 @@ impl Switch {
         self.with_card(|card| card.rings().map(drop))
     }
 
+    /// As [`Switch::apply`], for what no request waits for.
+    fn apply_now(&mut self) {
+        self.model.refresh();
+        if let Err(error) = self.apply()
+            && !error.is_gone()
+        {
+            tracing::error!(%error, "the card does not do what the spanning tree says");
+        }
+    }
+
     /// Makes the card do what the model says.
     fn apply(&mut self) -> Result<(), NetError> {
         let wanted = self.model.plan();
@@ -256,6 +299,8 @@ impl Switch {
         self.with_card(|_| Ok(()))?;
         let mut next = self.model.clone();
         let result = work(&mut next)?;
+        next.check()?;
+        self.can_run(&next)?;
         let wanted = next.plan();
         // What the hardware reports comes by the event ring: without it nobody would insert.
         if wanted.ports.iter().any(|p| p.learn == learn::SLOW_PATH) {
@@ -264,6 +309,7 @@ impl Switch {
         match self.with_card(|card| card.applied.apply(&wanted, &mut card.device)) {
             Ok(()) => {
                 self.model = next;
+                self.tick();
                 Ok(result)
             }
             Err(error) => {
@@ -278,11 +324,23 @@ impl Switch {
         }
     }
 
+    /// Protocols need somebody who stays, and frames.
+    fn can_run(&mut self, model: &Model) -> Result<(), NetError> {
+        if !model.bridges().any(|b| b.stp() == Stp::On) {
+            return Ok(());
+        }
+        if !self.attended {
+            let reason = "smartnicd runs the spanning tree, and this command does not stay: use 0";
+            return Err(NetError::invalid("stp_state", "1", reason));
+        }
+        self.needs_rings()
+    }
+
     /// Reads every port's link.
     fn read_links(&mut self) -> Result<(), NetError> {
         for number in 0..self.model.caps().ports {
             let link = self.with_card(|card| card.device.ports().link(number))?;
-            self.model.set_carrier(number, link.up);
+            self.model.set_link(number, link);
         }
         Ok(())
     }
@@ -296,9 +354,11 @@ impl Switch {
         for number in (0..self.model.caps().ports).filter(|n| changed >> n & 1 == 1) {
             let link = self.with_card(|card| card.device.ports().link(number))?;
             tracing::info!(port = number + 1, up = link.up, "link");
-            self.model.set_carrier(number, link.up);
+            self.model.set_link(number, link);
         }
-        self.apply()
+        self.apply()?;
+        self.tick();
+        Ok(())
     }
 
     /// A look at the card now and then: is it there, did a ring stop.
@@ -316,7 +376,9 @@ impl Switch {
     /// Links follow the ports' administrative state at once in hardware: read them after a change.
     pub fn settle_links(&mut self) -> Result<(), NetError> {
         self.read_links()?;
-        self.apply()
+        self.apply()?;
+        self.tick();
+        Ok(())
     }
 
     /// Counters of a hardware port; the host is the number after the last.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::sys::eventfd::EventFd;
 use serde::Serialize;
 use serde_json::Value;
+use smartnic_driver::clock::Clock;
 use smartnic_driver::control::client::{Client, ClientError};
 use smartnic_driver::daemon::{Config, Daemon, Opener};
 use smartnic_driver::device::host::HostConfig;
@@ -94,13 +95,20 @@ pub struct Running {
     pub absent: Arc<Mutex<bool>>,
     /// Opening the card takes as long as this is locked.
     pub stuck: Arc<Mutex<()>>,
+    /// What the daemon's protocols run by; a call of any method lets it look.
+    pub clock: Clock,
     stop: Arc<EventFd>,
     thread: Option<std::thread::JoinHandle<()>>,
     _dir: tempfile::TempDir,
 }
 
-/// Starts a daemon over a fake card.
+/// Starts a daemon over a fake card, with a clock that stands until a test advances it.
 pub fn start(shape: Shape) -> Running {
+    start_with(shape, Clock::manual())
+}
+
+/// Starts a daemon over a fake card.
+pub fn start_with(shape: Shape, clock: Clock) -> Running {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("ctl.sock");
     let fake = Fake::new(shape);
@@ -132,6 +140,7 @@ pub fn start(shape: Shape) -> Running {
             ring_log2: 4,
             ..Default::default()
         },
+        clock: clock.clone(),
     };
     let mut daemon = Daemon::new(config, open).unwrap();
     let thread = {
@@ -144,6 +153,7 @@ pub fn start(shape: Shape) -> Running {
         socket,
         absent,
         stuck,
+        clock,
         stop,
         thread: Some(thread),
         _dir: dir,

@@ -10,6 +10,8 @@ mod loops;
 mod rings;
 mod serial;
 mod serial_board;
+mod spanning;
+mod spanning_kernel;
 mod switch;
 mod switch_datapath;
 mod switch_fdb;

@@ -318,7 +318,7 @@ fn refusals_name_the_argument_and_change_nothing() {
         ),
         (
             |m| m.set_option("br0", "color", "red"),
-            "argument color: \"red\" is wrong: a bridge has no such option; it has: ageing_time",
+            "argument color: \"red\" is wrong: a bridge has no such option; it has: ageing_time, stp_state, forcevers, priority, hello_time, max_age, forward_delay, tx_hold_count, group_address, group_fwd_mask",
         ),
         (
             |m| m.set_member_option("port1", "learning", "maybe"),

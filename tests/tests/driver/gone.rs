@@ -3,6 +3,7 @@
 use crate::bridge::notices;
 use crate::setup::{Bench, Way, base, demo_switch, host_config, station, udp};
 use nix::sys::eventfd::EventFd;
+use smartnic_driver::clock::Clock;
 use smartnic_driver::control::client::Client;
 use smartnic_driver::daemon::{Config, Daemon};
 use smartnic_driver::device::ring::TxTarget;
@@ -128,6 +129,7 @@ fn the_daemon_serves_and_survives_its_card() {
         host_devices: None,
         base_address: base(),
         host: host_config(),
+        clock: Clock::default(),
     };
     let mut daemon = Daemon::new(config, Box::new(move || spec.open())).unwrap();
     let stop = Arc::new(EventFd::new().unwrap());

@@ -60,7 +60,7 @@ pub fn links(v: &Value, look: &Look) -> String {
                     .as_object()
                     .into_iter()
                     .flatten()
-                    .map(|(k, v)| format!(" {k} {}", text(v)));
+                    .map(|(k, v)| format!(" {k} {}", detail(v)));
                 let _ = writeln!(
                     out,
                     "    {}{slave}{}",
@@ -74,6 +74,20 @@ pub fn links(v: &Value, look: &Look) -> String {
         }
     }
     out
+}
+
+/// A detail: of flags those that are set (`offload`: the settings that are in hardware), of counts all.
+fn detail(v: &Value) -> String {
+    let Some(map) = v.as_object() else {
+        return text(v);
+    };
+    if map.values().all(Value::is_boolean) {
+        let set = map.iter().filter(|(_, v)| **v == Value::Bool(true));
+        let words: Vec<&str> = set.map(|(k, _)| k.as_str()).collect();
+        return words.join(",");
+    }
+    let counts = map.iter().map(|(k, v)| format!("{k} {}", text(v)));
+    format!("{{ {} }}", counts.collect::<Vec<_>>().join(" "))
 }
 
 fn stats64(v: &Value) -> String {

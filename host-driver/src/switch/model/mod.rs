@@ -1,20 +1,18 @@
 //! The state that users change: devices, masters, static entries. No hardware here: a change that is refused, or that
 //! the card cannot do, leaves a copy behind that was never put to use.
 
+mod derived;
+
 use std::collections::BTreeMap;
 
-use smartnic_regs::values::action;
-
-use super::plan::Plan;
 use crate::device::fdb::{FdbData, FdbKey, MAX_FID};
-use crate::device::port::MacConfig;
+use crate::device::port::LinkState;
 use crate::device::{Caps, MacAddr};
 use crate::master::bridge::{AGEING_DEFAULT, Bridge};
 use crate::master::lag::Lag;
-use crate::master::{Master, Masters, MemberView, View, options};
+use crate::master::{Master, Masters, View, options};
 use crate::netdev::{
-    AddressOrigin, DeviceKind, FRAME_OVERHEAD, IfIndex, MTU_MAX, MTU_MIN, NetDevice, NetError,
-    Registry,
+    AddressOrigin, DeviceKind, IfIndex, MTU_MAX, MTU_MIN, NetDevice, NetError, Registry,
 };
 
 /// Kinds of masters, by the word after `type`.
@@ -94,10 +92,22 @@ impl Model {
         }
     }
 
-    fn bridges(&self) -> impl Iterator<Item = &Bridge> {
+    /// All bridges.
+    pub fn bridges(&self) -> impl Iterator<Item = &Bridge> {
         self.masters
             .values()
             .filter_map(|m| m.as_any().downcast_ref())
+    }
+
+    /// The bridge with this index.
+    pub fn bridge(&self, ifindex: IfIndex) -> Option<&Bridge> {
+        self.masters.get(&ifindex)?.as_any().downcast_ref()
+    }
+
+    /// The bridge with this index, to change it.
+    pub fn bridge_mut(&mut self, ifindex: IfIndex) -> Option<&mut Bridge> {
+        let master = self.masters.get_mut(&ifindex)?;
+        master.as_any_mut().downcast_mut()
     }
 
     /// The bridge that forwards in `fid`.
@@ -327,73 +337,14 @@ impl Model {
     }
 
     /// A port's link changed.
-    pub fn set_carrier(&mut self, port: u32, up: bool) {
+    pub fn set_link(&mut self, port: u32, link: LinkState) {
         if let Some(device) = self
             .registry
             .iter_mut()
             .find(|d| d.kind == DeviceKind::Port(port))
         {
-            device.carrier = up;
+            (device.carrier, device.speed) = (link.up, link.speed);
         }
         self.refresh();
-    }
-
-    /// Brings what depends on members up to date: buckets, carriers, addresses. From the ports upwards: lag, bridge.
-    pub fn refresh(&mut self) {
-        for kind in ["lag", "bridge"] {
-            let indices: Vec<IfIndex> = self
-                .masters
-                .values()
-                .filter(|m| m.kind() == kind)
-                .map(|m| m.ifindex())
-                .collect();
-            for ifindex in indices {
-                let Some(mut object) = self.masters.remove(&ifindex) else {
-                    continue;
-                };
-                object.refresh(MemberView {
-                    registry: &self.registry,
-                });
-                self.masters.insert(ifindex, object);
-                let master = &self.masters[&ifindex];
-                let (carrier, address) = (master.carrier(self.view()), master.address(self.view()));
-                if let Some(device) = self.registry.get_mut(ifindex) {
-                    device.carrier = carrier;
-                    if device.address_origin == AddressOrigin::Random {
-                        device.address = address.unwrap_or(device.address);
-                    }
-                }
-            }
-        }
-    }
-
-    /// What the hardware has to do.
-    pub fn plan(&self) -> Plan {
-        let mut plan = Plan::reset(&self.caps);
-        plan.forward = self.forward;
-        // STP is off: BPDUs go on like any multicast; pause frames never do (802.1D 7.12.6).
-        plan.reserved[0] = action::FORWARD;
-        plan.reserved[1] = action::DROP;
-        for number in 0..self.caps.ports {
-            let Some(device) = self.registry.port(number) else {
-                continue;
-            };
-            plan.macs[number as usize] = Some(MacConfig {
-                max_frame: device.mtu + FRAME_OVERHEAD,
-                enable: device.up,
-                pause_rx: true,
-                pause_tx: false,
-                address: device.address,
-            });
-        }
-        for kind in ["lag", "bridge"] {
-            self.masters
-                .values()
-                .filter(|m| m.kind() == kind)
-                .for_each(|m| m.plan(self.view(), &mut plan));
-        }
-        plan.fdb
-            .extend(self.statics.iter().map(|(key, (data, _))| (*key, *data)));
-        plan
     }
 }

@@ -1,0 +1,206 @@
+//! A port of a bridge: its options by iproute2's words.
+
+use serde_json::{Map, Value, json};
+use smartnic_regs::values::state;
+use smartnic_slowpath::stp::{PointToPoint, PortSettings};
+
+use super::reserved;
+use crate::master::options;
+use crate::netdev::{IfIndex, NetError};
+
+/// Port states, as Linux numbers and names them.
+pub const STATES: [&str; 5] = [
+    "disabled",
+    "listening",
+    "learning",
+    "forwarding",
+    "blocking",
+];
+/// Words of a port's options.
+pub const PORT_OPTIONS: [&str; 15] = [
+    "state",
+    "priority",
+    "cost",
+    "guard",
+    "root_block",
+    "admin_edge",
+    "auto_edge",
+    "point_to_point",
+    "learning",
+    "flood",
+    "mcast_flood",
+    "bcast_flood",
+    "hairpin",
+    "isolated",
+    "group_fwd_mask",
+];
+/// Those that the hardware does; the others are the driver's.
+pub const IN_HARDWARE: [&str; 7] = [
+    "state",
+    "learning",
+    "flood",
+    "mcast_flood",
+    "bcast_flood",
+    "hairpin",
+    "isolated",
+];
+const POINT_TO_POINT: [(&str, PointToPoint); 3] = [
+    ("auto", PointToPoint::Auto),
+    ("yes", PointToPoint::Yes),
+    ("no", PointToPoint::No),
+];
+/// Linux's costs: 16 bits in STP; RSTP's are up to 200,000,000 (802.1D-2004 clause 17.14).
+const COST_MAX: u64 = 200_000_000;
+
+/// Learning of a bridge port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Learning {
+    /// None.
+    Off,
+    /// Hardware inserts.
+    Hardware,
+    /// Hardware reports, the driver inserts.
+    SlowPath,
+}
+
+impl Learning {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        ["off", "hardware", "slow-path"][self as usize]
+    }
+}
+
+/// A port of a bridge with its options.
+#[derive(Clone, Debug)]
+pub struct BridgePort {
+    /// The device: a port of the card or a lag.
+    pub ifindex: IfIndex,
+    /// `values::state` while the device is up, as a user or the spanning tree has set it.
+    pub state: u32,
+    /// What the spanning tree is told.
+    pub stp: PortSettings,
+    /// Learning.
+    pub learning: Learning,
+    /// Floods unknown unicast to it.
+    pub flood: bool,
+    /// Floods multicast to it.
+    pub mcast_flood: bool,
+    /// Floods broadcast to it.
+    pub bcast_flood: bool,
+    /// Frames may go back to where they came from.
+    pub hairpin: bool,
+    /// Not forwarded to other isolated ports.
+    pub isolated: bool,
+    /// Reserved addresses that are forwarded from it, bit n for 01:80:C2:00:00:0n.
+    pub group_fwd_mask: u16,
+}
+
+impl BridgePort {
+    pub(super) fn new(ifindex: IfIndex, state: u32) -> Self {
+        Self {
+            ifindex,
+            state,
+            stp: PortSettings::default(),
+            learning: Learning::Hardware,
+            flood: true,
+            mcast_flood: true,
+            bcast_flood: true,
+            hairpin: false,
+            isolated: false,
+            group_fwd_mask: 0,
+        }
+    }
+
+    /// Sets an option, but for `state`, which is the bridge's to allow.
+    pub(super) fn set(&mut self, option: &str, value: &str) -> Result<(), NetError> {
+        let on_off = || options::on_off(option, value);
+        match option {
+            // Linux: BR_MAX_PORT_PRIORITY.
+            "priority" => self.stp.priority = options::number(option, value, 0..=63)? as u8,
+            // iproute2 has no word for "by speed" (a cost of 0 is an error there); ours is 0.
+            "cost" => {
+                let cost = options::number(option, value, 0..=COST_MAX)? as u32;
+                self.stp.cost = (cost > 0).then_some(cost);
+            }
+            "guard" => self.stp.guard = on_off()?,
+            "root_block" => self.stp.root_block = on_off()?,
+            "admin_edge" => self.stp.admin_edge = on_off()?,
+            "auto_edge" => self.stp.auto_edge = on_off()?,
+            "point_to_point" => {
+                let words = POINT_TO_POINT.map(|(word, _)| word);
+                self.stp.point_to_point = POINT_TO_POINT[options::word(option, value, &words)?].1;
+            }
+            "learning" => {
+                self.learning = match value {
+                    "slow-path" => Learning::SlowPath,
+                    "hardware" => Learning::Hardware,
+                    _ => match on_off() {
+                        Ok(true) => Learning::Hardware,
+                        Ok(false) => Learning::Off,
+                        Err(_) => {
+                            return Err(NetError::invalid(
+                                option,
+                                value,
+                                "use on (hardware), slow-path or off",
+                            ));
+                        }
+                    },
+                }
+            }
+            "flood" => self.flood = on_off()?,
+            "mcast_flood" => self.mcast_flood = on_off()?,
+            "bcast_flood" => self.bcast_flood = on_off()?,
+            "hairpin" => self.hairpin = on_off()?,
+            "isolated" => self.isolated = on_off()?,
+            "group_fwd_mask" => {
+                self.group_fwd_mask = reserved::mask(option, value, reserved::PORT_RESTRICTED)?;
+            }
+            _ => {
+                return Err(options::unknown(
+                    option,
+                    value,
+                    "a bridge port",
+                    &PORT_OPTIONS,
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Options as iproute2 shows them; `state` is the one in force.
+    pub(super) fn info(&self, state: u32) -> Map<String, Value> {
+        let point_to_point = POINT_TO_POINT
+            .iter()
+            .find(|(_, p)| *p == self.stp.point_to_point);
+        let pairs = [
+            ("state", json!(STATES[state as usize])),
+            ("priority", json!(self.stp.priority)),
+            ("guard", json!(self.stp.guard)),
+            ("root_block", json!(self.stp.root_block)),
+            ("admin_edge", json!(self.stp.admin_edge)),
+            ("auto_edge", json!(self.stp.auto_edge)),
+            (
+                "point_to_point",
+                json!(point_to_point.map(|(word, _)| word)),
+            ),
+            ("hairpin", json!(self.hairpin)),
+            ("learning", json!(self.learning != Learning::Off)),
+            ("learning_mode", json!(self.learning.name())),
+            ("flood", json!(self.flood)),
+            ("mcast_flood", json!(self.mcast_flood)),
+            ("bcast_flood", json!(self.bcast_flood)),
+            ("isolated", json!(self.isolated)),
+            ("group_fwd_mask", json!(reserved::show(self.group_fwd_mask))),
+            ("offload", options::offload(&PORT_OPTIONS, &IN_HARDWARE)),
+        ];
+        pairs.map(|(k, v)| (k.to_owned(), v)).into_iter().collect()
+    }
+}
+
+/// The state is one that a port can be put into.
+pub(super) fn state(option: &str, value: &str) -> Result<u32, NetError> {
+    match value.parse::<u32>() {
+        Ok(n) if n <= state::BLOCKING => Ok(n),
+        _ => Ok(options::word(option, value, &STATES)? as u32),
+    }
+}

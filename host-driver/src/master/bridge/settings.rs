@@ -1,0 +1,188 @@
+//! A bridge's options by iproute2's words, times in its unit of 1/100 s, and what the spanning tree is told of them.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use smartnic_regs::values::state;
+use smartnic_slowpath::stp::{BridgeSettings, BridgeTimes, Protocol, StpError};
+use smartnic_slowpath::wire::bpdu::BridgeId;
+
+use super::{Bridge, options, reserved};
+use crate::device::MacAddr;
+use crate::master::View;
+use crate::netdev::{AddressOrigin, NetError};
+
+/// Default ageing time, in Linux's unit of 1/100 s.
+pub const AGEING_DEFAULT: u64 = 30_000;
+/// Longest ageing time (802.1Q: 1,000,000 s).
+pub const AGEING_MAX: u64 = 100_000_000;
+/// Longest time of the protocol that can be asked for; what fits is checked when all options of a request are known.
+const TIME_MAX: u64 = 10_000;
+const OPTIONS: [&str; 10] = [
+    "ageing_time",
+    "stp_state",
+    "forcevers",
+    "priority",
+    "hello_time",
+    "max_age",
+    "forward_delay",
+    "tx_hold_count",
+    "group_address",
+    "group_fwd_mask",
+];
+/// Those that the hardware does.
+const IN_HARDWARE: [&str; 2] = ["ageing_time", "group_fwd_mask"];
+/// 802.1D-2004's force protocol version, by mstpctl's word.
+const VERSIONS: [(&str, Protocol); 2] = [("stp", Protocol::Stp), ("rstp", Protocol::Rstp)];
+
+/// Who runs a bridge's spanning tree, by Linux's numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stp {
+    /// Nobody: all ports forward, and BPDUs are forwarded.
+    Off = 0,
+    /// The driver (Linux: the kernel).
+    On = 1,
+    /// A program of the user's, by the ports' `state`.
+    User = 2,
+}
+
+impl Stp {
+    /// The state of a port that joins, until somebody says otherwise.
+    pub(super) fn first_state(self) -> u32 {
+        match self {
+            Stp::Off => state::FORWARDING,
+            Stp::On => state::DISABLED,
+            Stp::User => state::BLOCKING,
+        }
+    }
+}
+
+/// A bridge's identifier as `ip -d link` has it, `8000.2:0:0:0:0:1`.
+pub(crate) fn id_text(id: BridgeId) -> String {
+    let [a, b, c, d, e, f] = id.address.0;
+    format!("{:04x}.{a:x}:{b:x}:{c:x}:{d:x}:{e:x}:{f:x}", id.priority)
+}
+
+/// In Linux's unit of 1/100 s.
+pub(crate) fn centiseconds(time: Duration) -> u64 {
+    time.as_millis() as u64 / 10
+}
+
+/// A refusal of the spanning tree, as one of an option.
+fn refused(error: StpError) -> NetError {
+    let reason = error.to_string();
+    match error {
+        StpError::Range { what, value, .. } => {
+            NetError::invalid(&what.replace(' ', "_"), value, reason)
+        }
+        StpError::Relation { max_age, .. } => {
+            NetError::invalid("max_age", centiseconds(max_age), reason)
+        }
+        _ => NetError::invalid("stp_state", "1", reason),
+    }
+}
+
+impl Bridge {
+    pub(super) fn set_option(&mut self, option: &str, value: &str) -> Result<(), NetError> {
+        let number = |most| options::number(option, value, 0..=most);
+        let time = || number(TIME_MAX).map(|n| Duration::from_millis(n * 10));
+        let times = &mut self.settings.times;
+        match option {
+            "ageing_time" => self.ageing_time = number(AGEING_MAX)?,
+            "stp_state" => self.set_stp([Stp::Off, Stp::On, Stp::User][number(2)? as usize]),
+            "forcevers" => {
+                let words = VERSIONS.map(|(word, _)| word);
+                self.settings.protocol = VERSIONS[options::word(option, value, &words)?].1;
+            }
+            "priority" => self.settings.priority = number(u16::MAX.into())? as u16,
+            "hello_time" => times.hello_time = time()?,
+            "max_age" => times.max_age = time()?,
+            "forward_delay" => times.forward_delay = time()?,
+            "tx_hold_count" => self.settings.tx_hold_count = number(u8::MAX.into())? as u8,
+            "group_address" => {
+                self.settings.group_address = reserved::group_address(option, value)?;
+            }
+            "group_fwd_mask" => {
+                self.group_fwd_mask = reserved::mask(option, value, reserved::BRIDGE_RESTRICTED)?;
+            }
+            _ => return Err(options::unknown(option, value, "a bridge", &OPTIONS)),
+        }
+        Ok(())
+    }
+
+    /// Who runs the spanning tree from now on. Ports forward again without one, and take nothing until a new one says so.
+    fn set_stp(&mut self, stp: Stp) {
+        if std::mem::replace(&mut self.stp, stp) == stp {
+            return;
+        }
+        self.short_ageing = None;
+        if stp != Stp::User {
+            let first = stp.first_state();
+            self.ports.iter_mut().for_each(|p| p.state = first);
+        }
+    }
+
+    /// Times and costs must fit the protocol that runs; without one they only wait (Linux takes a forward delay of 0 then).
+    pub(super) fn check_settings(&self) -> Result<(), NetError> {
+        if self.stp != Stp::On {
+            return Ok(());
+        }
+        self.settings.check().map_err(refused)?;
+        self.ports
+            .iter()
+            .try_for_each(|p| p.stp.check(self.settings.protocol).map_err(refused))
+    }
+
+    /// The bridge's own address as its identifier has it: zero without ports, unless a user set one.
+    fn id_address(&self, view: View<'_>) -> MacAddr {
+        let device = view.device(self.ifindex);
+        device
+            .filter(|d| !self.ports.is_empty() || d.address_origin == AddressOrigin::Set)
+            .map(|d| d.address)
+            .unwrap_or_default()
+    }
+
+    /// What the spanning tree is told.
+    pub fn tree_settings(&self, view: View<'_>) -> BridgeSettings {
+        let mut settings = self.settings.clone();
+        settings.address = self.id_address(view);
+        // Without a protocol any times may wait here; the machine, which stands still, takes only what fits.
+        if self.stp != Stp::On && settings.check().is_err() {
+            settings.times = BridgeTimes::default();
+            settings.tx_hold_count =
+                BridgeSettings::new(settings.address, settings.protocol).tx_hold_count;
+        }
+        settings
+    }
+
+    /// The reserved address 01:80:C2:00:00:0n is the one of this bridge's protocol.
+    pub(super) fn is_group(&self, n: u32) -> bool {
+        u32::from(self.settings.group_address.0[5]) == n
+    }
+
+    pub(super) fn show(&self, view: View<'_>) -> Map<String, Value> {
+        let settings = &self.settings;
+        let id = BridgeId {
+            priority: settings.priority,
+            address: self.id_address(view),
+        };
+        let version = VERSIONS.iter().find(|(_, p)| *p == settings.protocol);
+        let times = &settings.times;
+        let pairs = [
+            ("ageing_time", json!(self.ageing_time)),
+            ("stp_state", json!(self.stp as u32)),
+            ("forcevers", json!(version.map(|(word, _)| word))),
+            ("priority", json!(settings.priority)),
+            ("hello_time", json!(centiseconds(times.hello_time))),
+            ("max_age", json!(centiseconds(times.max_age))),
+            ("forward_delay", json!(centiseconds(times.forward_delay))),
+            ("tx_hold_count", json!(settings.tx_hold_count)),
+            ("group_addr", json!(settings.group_address)),
+            ("group_fwd_mask", json!(reserved::show(self.group_fwd_mask))),
+            ("bridge_id", json!(id_text(id))),
+            ("fid", json!(self.fid)),
+            ("offload", options::offload(&OPTIONS, &IN_HARDWARE)),
+        ];
+        pairs.map(|(k, v)| (k.to_owned(), v)).into_iter().collect()
+    }
+}

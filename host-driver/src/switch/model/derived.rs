@@ -1,0 +1,80 @@
+//! What follows from the model: masters brought up to date with their members, and the plan for the card.
+
+use super::Model;
+use crate::device::port::MacConfig;
+use crate::master::MemberView;
+use crate::master::bridge::reserved::Actions;
+use crate::netdev::{AddressOrigin, FRAME_OVERHEAD, IfIndex, NetError};
+use crate::switch::plan::Plan;
+
+/// Kinds of masters, each after those that it may be built over.
+const ORDER: [&str; 2] = ["lag", "bridge"];
+
+impl Model {
+    /// Options that only make sense together.
+    pub fn check(&self) -> Result<(), NetError> {
+        self.masters.values().try_for_each(|m| m.check())
+    }
+
+    /// Brings what depends on members up to date: buckets, carriers, addresses. From the ports upwards.
+    pub fn refresh(&mut self) {
+        for kind in ORDER {
+            let indices: Vec<IfIndex> = self
+                .masters
+                .values()
+                .filter(|m| m.kind() == kind)
+                .map(|m| m.ifindex())
+                .collect();
+            for ifindex in indices {
+                let Some(mut object) = self.masters.remove(&ifindex) else {
+                    continue;
+                };
+                object.refresh(MemberView {
+                    registry: &self.registry,
+                });
+                self.masters.insert(ifindex, object);
+                let master = &self.masters[&ifindex];
+                let (carrier, address) = (master.carrier(self.view()), master.address(self.view()));
+                if let Some(device) = self.registry.get_mut(ifindex) {
+                    device.carrier = carrier;
+                    if device.address_origin == AddressOrigin::Random {
+                        device.address = address.unwrap_or(device.address);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the hardware has to do.
+    pub fn plan(&self) -> Plan {
+        let mut plan = Plan::reset(&self.caps);
+        plan.forward = self.forward;
+        for number in 0..self.caps.ports {
+            let Some(device) = self.registry.port(number) else {
+                continue;
+            };
+            plan.macs[number as usize] = Some(MacConfig {
+                max_frame: device.mtu + FRAME_OVERHEAD,
+                enable: device.up,
+                pause_rx: true,
+                pause_tx: false,
+                address: device.address,
+            });
+        }
+        for kind in ORDER {
+            self.masters
+                .values()
+                .filter(|m| m.kind() == kind)
+                .for_each(|m| m.plan(self.view(), &mut plan));
+        }
+        let mut actions = Actions::default();
+        for bridge in self.bridges() {
+            let forwarded = bridge.ports().iter().map(|p| bridge.forwards(p));
+            forwarded.for_each(|mask| actions.add(mask));
+        }
+        plan.reserved = actions.reserved();
+        plan.fdb
+            .extend(self.statics.iter().map(|(key, (data, _))| (*key, *data)));
+        plan
+    }
+}

@@ -1,0 +1,577 @@
+//! The spanning tree in the switch: two cards cabled together, by an injected clock; options; reserved addresses.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use smartnic_driver::clock::Clock;
+use smartnic_driver::device::MacAddr;
+use smartnic_driver::device::fdb::{FdbKey, age_period};
+use smartnic_driver::device::host::HostConfig;
+use smartnic_driver::netdev::NetError;
+use smartnic_driver::switch::Switch;
+use smartnic_driver::switch::model::Model;
+use smartnic_regs::values::{action, dest, reason, state};
+use smartnic_regs::{fdb, port, reserved};
+
+use crate::fake::{Fake, Shape};
+use crate::harness::{eventually, start};
+use crate::switch::{field, switch};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A switch on a card of its own, with a bridge of its first ports.
+struct Station {
+    fake: Fake,
+    switch: Switch,
+    seen: usize,
+}
+
+impl Station {
+    fn new(clock: &Clock, base: u8, ports: u32, options: &[(&str, &str)]) -> Station {
+        let fake = Fake::new(Shape::default());
+        let base = MacAddr([2, 0, 0, 0, base, 0x10]);
+        let config = HostConfig {
+            ring_log2: 4,
+            ..Default::default()
+        };
+        let mut switch = Switch::new(fake.transport(), config, base).unwrap();
+        switch.set_clock(clock.clone());
+        let set_up = |m: &mut Model| -> Result<(), NetError> {
+            m.add("br0", "bridge", base)?;
+            for (option, value) in options {
+                m.set_option("br0", option, value)?;
+            }
+            for n in 1..=ports {
+                m.enslave(&format!("port{n}"), "br0")?;
+                m.set_up(&format!("port{n}"), true)?;
+            }
+            m.set_up("br0", true)
+        };
+        switch.change(set_up).unwrap();
+        switch.settle_links().unwrap();
+        Station {
+            fake,
+            switch,
+            seen: 0,
+        }
+    }
+
+    /// BPDUs that the card sent since the last call, by port.
+    fn sent(&mut self) -> Vec<(u32, Vec<u8>)> {
+        let state = self.fake.state();
+        let new = &state.sent[self.seen..];
+        let new = new.iter().map(|f| (f.direct.unwrap(), f.data.clone()));
+        let new = new.collect();
+        self.seen = state.sent.len();
+        new
+    }
+
+    /// A BPDU comes in, as the card handles it.
+    fn receive(&mut self, port: u32, frame: &[u8]) {
+        let mut state = self.fake.state();
+        assert_eq!(state.get(reserved::ACTION, 0), action::TRAP);
+        let disabled = port::CONFIG::STATE.get(state.get(port::CONFIG, port)) == state::DISABLED;
+        if state.link >> port & 1 == 1 && !disabled {
+            assert!(state.deliver(frame, port, reason::RESERVED, 1), "no buffer");
+        }
+        drop(state);
+        self.switch.poll().unwrap();
+    }
+
+    fn states(&self) -> [u32; 2] {
+        [0, 1].map(|p| field(&self.fake, p, port::CONFIG::STATE))
+    }
+
+    fn bridge(&self) -> Map<String, Value> {
+        let br0 = self.switch.model().device("br0").unwrap().ifindex;
+        self.switch.bridge_tree(br0)
+    }
+
+    fn port(&self, name: &str) -> Map<String, Value> {
+        let index = |name| self.switch.model().device(name).unwrap().ifindex;
+        self.switch.port_tree(index("br0"), index(name))
+    }
+}
+
+/// Two stations with a cable between their first ports, and one between their second ones. Their third ports have no bridge behind them.
+struct Pair {
+    clock: Clock,
+    ends: [Station; 2],
+}
+
+impl Pair {
+    fn new(version: &str) -> Pair {
+        let clock = Clock::manual();
+        let end = |base, priority| {
+            let options = [
+                ("forcevers", version),
+                ("priority", priority),
+                ("stp_state", "1"),
+            ];
+            Station::new(&clock, base, 3, &options)
+        };
+        let ends = [end(1, "4096"), end(2, "32768")];
+        Pair { clock, ends }
+    }
+
+    /// Lets time pass, every frame arriving at once.
+    fn run(&mut self, time: Duration) {
+        let end = self.clock.now() + time;
+        loop {
+            let mut quiet = true;
+            for from in 0..2 {
+                self.ends[from].switch.poll().unwrap();
+                for (port, frame) in self.ends[from].sent() {
+                    quiet = false;
+                    if port < 2 {
+                        self.ends[1 - from].receive(port, &frame);
+                    }
+                }
+            }
+            let left = end.saturating_sub(self.clock.now());
+            match (quiet, left) {
+                (true, Duration::ZERO) => return,
+                (true, left) => {
+                    let next = self.ends.iter().filter_map(|e| e.switch.next_tick()).min();
+                    let step = next.unwrap_or(left).max(Duration::from_millis(1));
+                    self.clock.advance(step.min(left));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn cut(&mut self, cable: u32) {
+        for end in &mut self.ends {
+            end.fake.state().set_link(cable, false);
+            end.switch.check_links().unwrap();
+        }
+    }
+
+    fn states(&self) -> [[u32; 2]; 2] {
+        [0, 1].map(|n| self.ends[n].states())
+    }
+}
+
+#[test]
+fn two_bridges_elect_a_root_and_the_hardware_cuts_the_loop() {
+    use state::{BLOCKING, FORWARDING, LEARNING, LISTENING};
+    let mut pair = Pair::new("stp");
+    pair.run(SECOND);
+    assert_eq!(pair.states()[0], [LISTENING; 2]);
+    pair.run(15 * SECOND);
+    assert_eq!(pair.states()[0], [LEARNING; 2]);
+    pair.run(20 * SECOND);
+    assert_eq!(pair.states(), [[FORWARDING; 2], [FORWARDING, BLOCKING]]);
+    let (root, other) = (pair.ends[0].bridge(), pair.ends[1].bridge());
+    for (key, at_root, at_other) in [
+        (
+            "root_id",
+            json!("1000.2:0:0:0:1:10"),
+            json!("1000.2:0:0:0:1:10"),
+        ),
+        ("root_port", json!(0), json!(1)),
+        ("root_path_cost", json!(0), json!(5)),
+    ] {
+        assert_eq!((&root[key], &other[key]), (&at_root, &at_other), "{key}");
+    }
+    let port = pair.ends[1].port("port2");
+    assert_eq!(
+        [
+            &port["designated_bridge"],
+            &port["id"],
+            &port["designated_port"]
+        ],
+        [
+            &json!("1000.2:0:0:0:1:10"),
+            &json!("0x8002"),
+            &json!(0x8002)
+        ]
+    );
+    assert!(port["xstats"]["rx_bpdu"].as_u64().unwrap() > 10);
+    assert!(port["message_age_timer"].as_f64().unwrap() > 0.0);
+    // Ageing is short while the topology changes, and as configured after.
+    let period = |pair: &Pair, n: usize| pair.ends[n].fake.state().get(fdb::AGE_PERIOD, 0);
+    pair.run(40 * SECOND);
+    assert_eq!(period(&pair, 0), age_period(300_000));
+    let station = FdbKey {
+        fid: 1,
+        mac: MacAddr([2, 7, 7, 7, 7, 7]),
+    };
+    pair.ends[1].fake.state().learn(station, 0);
+    pair.cut(0);
+    let known = |pair: &Pair| {
+        let state = pair.ends[1].fake.state();
+        state.table.iter().flatten().any(|(k, _)| *k == station)
+    };
+    assert!(!known(&pair), "what was learned on the dead port is gone");
+    pair.run(31 * SECOND);
+    assert_eq!(pair.states()[1][1], FORWARDING);
+    assert_eq!(period(&pair, 0), age_period(15_000));
+    pair.run(60 * SECOND);
+    assert_eq!(
+        [period(&pair, 0), period(&pair, 1)],
+        [age_period(300_000); 2]
+    );
+    assert_eq!(pair.ends[1].bridge()["root_port"], json!(2));
+    // Off: everything forwards, and BPDUs are nobody's.
+    for end in &mut pair.ends {
+        end.switch
+            .change(|m| m.set_option("br0", "stp_state", "0"))
+            .unwrap();
+        assert_eq!(end.states(), [FORWARDING; 2]);
+        assert_eq!(end.fake.state().get(reserved::ACTION, 0), action::FORWARD);
+        assert!(end.sent().is_empty() && end.switch.next_tick().is_none());
+    }
+}
+
+#[test]
+fn rapid_spanning_tree_takes_no_time() {
+    use state::{BLOCKING, FORWARDING};
+    let mut pair = Pair::new("rstp");
+    pair.run(SECOND);
+    assert_eq!(pair.states(), [[FORWARDING; 2], [FORWARDING, BLOCKING]]);
+    pair.cut(0);
+    pair.run(SECOND);
+    assert_eq!(pair.states()[1][1], FORWARDING);
+    assert_eq!(pair.ends[1].port("port2")["role"], json!("root"));
+    // The bridge goes down: its ports take nothing, and the other end notices.
+    let down = |m: &mut Model| m.set_up("br0", false);
+    pair.ends[0].switch.change(down).unwrap();
+    assert_eq!(pair.states()[0], [state::DISABLED; 2]);
+    pair.run(10 * SECOND);
+    let other = pair.ends[1].bridge();
+    assert_eq!(other["root_id"], json!("8000.2:0:0:0:2:10"));
+}
+
+/// A card that comes back is blocked until the protocol has run again.
+#[test]
+fn a_card_that_comes_back_forwards_only_when_the_tree_says_so() {
+    let mut pair = Pair::new("rstp");
+    pair.run(SECOND);
+    let end = &mut pair.ends[1];
+    end.switch.detach("a test");
+    end.switch.tick();
+    let device = end.fake.device();
+    end.fake.state().write(smartnic_regs::global::RESET.addr, 3);
+    end.switch.attach(device).unwrap();
+    assert_ne!(end.states(), [state::FORWARDING; 2]);
+    pair.run(2 * SECOND);
+    let forwarding = pair.states()[1].map(|s| s == state::FORWARDING);
+    assert_eq!(forwarding, [true, false]);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_and_changes_nothing() {
+    let fake = Fake::new(Shape::default());
+    let mut switch = switch(&fake);
+    switch
+        .change(|m| {
+            m.add("br0", "bridge", MacAddr([2, 9, 9, 9, 9, 9]))?;
+            m.enslave("port1", "br0")
+        })
+        .unwrap();
+    let before = |switch: &Switch| {
+        switch
+            .model()
+            .master("br0")
+            .unwrap()
+            .info(switch.model().view())
+    };
+    let was = before(&switch);
+    for (options, text) in [
+        (
+            &[("stp_state", "3")][..],
+            "argument stp_state: \"3\" is wrong: a number from 0 to 2 is wanted",
+        ),
+        (
+            &[("forcevers", "mstp")],
+            "argument forcevers: \"mstp\" is wrong: use one of: stp, rstp",
+        ),
+        (
+            &[("priority", "65536")],
+            "argument priority: \"65536\" is wrong: a number from 0 to 65535 is wanted",
+        ),
+        (
+            &[("hello_time", "50"), ("stp_state", "1")],
+            "argument hello_time: \"500ms\" is wrong: hello time 500ms is outside 1s to 10s",
+        ),
+        (
+            &[("max_age", "4000"), ("stp_state", "1")],
+            "argument max_age: \"4000\" is wrong: max age 40s does not fit: 2 * (forward delay 15s - 1 s) >= max age >= 2 * (hello time 2s + 1 s) must hold; set all three at once",
+        ),
+        (
+            &[("group_fwd_mask", "0x4001")],
+            "argument group_fwd_mask: \"0x4001\" is wrong: bits 0x7 cannot be forwarded: use others",
+        ),
+        (
+            &[("group_fwd_mask", "x")],
+            "argument group_fwd_mask: \"x\" is wrong: a mask of 16 bits is wanted, 0x4000 say",
+        ),
+        (
+            &[("group_address", "01:80:c2:00:00:02")],
+            "argument group_address: \"01:80:c2:00:00:02\" is wrong: use 01:80:c2:00:00:0n, n other than 1, 2 and 3",
+        ),
+    ] {
+        let change = |m: &mut Model| {
+            options
+                .iter()
+                .try_for_each(|(o, v)| m.set_option("br0", o, v))
+        };
+        assert_eq!(switch.change(change).unwrap_err().to_string(), text);
+        assert_eq!(before(&switch), was);
+    }
+    // Without a protocol the times only wait; with it, all three at once.
+    switch
+        .change(|m| {
+            m.set_option("br0", "forward_delay", "0")?;
+            m.set_option("br0", "forward_delay", "3000")?;
+            m.set_option("br0", "max_age", "4000")?;
+            m.set_option("br0", "stp_state", "1")
+        })
+        .unwrap();
+    for (option, value, text) in [
+        (
+            "state",
+            "3",
+            "\"state\" is busy: the spanning tree sets it; use stp_state 0, or 2 for one of your own",
+        ),
+        (
+            "state",
+            "5",
+            "argument state: \"5\" is wrong: use one of: disabled, listening, learning, forwarding, blocking",
+        ),
+        (
+            "cost",
+            "65536",
+            "argument path_cost: \"65536\" is wrong: path cost 65536 is outside 1 to 65535",
+        ),
+        (
+            "priority",
+            "64",
+            "argument priority: \"64\" is wrong: a number from 0 to 63 is wanted",
+        ),
+        (
+            "group_fwd_mask",
+            "2",
+            "argument group_fwd_mask: \"2\" is wrong: bits 0x2 cannot be forwarded: use others",
+        ),
+        (
+            "point_to_point",
+            "on",
+            "argument point_to_point: \"on\" is wrong: use one of: auto, yes, no",
+        ),
+    ] {
+        let change = |m: &mut Model| m.set_member_option("port1", option, value);
+        assert_eq!(switch.change(change).unwrap_err().to_string(), text);
+    }
+    let rapid = |m: &mut Model| {
+        m.set_option("br0", "forcevers", "rstp")?;
+        m.set_member_option("port1", "cost", "65536")
+    };
+    switch.change(rapid).unwrap();
+    // A program that does not stay cannot run a protocol.
+    let mut visitor =
+        Switch::observe(fake.transport(), HostConfig::default(), MacAddr::default()).unwrap();
+    visitor.restart().unwrap();
+    let error = visitor.change(|m| {
+        m.add("br0", "bridge", MacAddr([2, 9, 9, 9, 9, 9]))?;
+        m.set_option("br0", "stp_state", "1")
+    });
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "argument stp_state: \"1\" is wrong: smartnicd runs the spanning tree, and this command does not stay: use 0"
+    );
+}
+
+/// One card, two bridges: what the one keeps and the other forwards comes to the host, and goes on from there.
+#[test]
+fn reserved_addresses_follow_the_masks() {
+    let fake = Fake::new(Shape::default());
+    let mut switch = switch(&fake);
+    let clock = Clock::manual();
+    switch.set_clock(clock.clone());
+    let br1 = switch
+        .change(|m| {
+            m.add("br0", "bridge", MacAddr([2, 9, 9, 9, 9, 9]))?;
+            let br1 = m.add("br1", "bridge", MacAddr([2, 9, 9, 9, 9, 8]))?;
+            for (port, bridge) in [
+                ("port1", "br0"),
+                ("port2", "br1"),
+                ("port3", "br1"),
+                ("port4", "br1"),
+            ] {
+                m.enslave(port, bridge)?;
+                m.set_up(port, true)?;
+            }
+            m.set_up("br0", true)?;
+            m.set_up("br1", true)?;
+            Ok(br1)
+        })
+        .unwrap();
+    switch.settle_links().unwrap();
+    let actions = |n| fake.state().get(reserved::ACTION, n);
+    let all = [0, 1, 2, 14].map(actions);
+    assert_eq!(
+        all,
+        [action::FORWARD, action::DROP, action::TRAP, action::TRAP]
+    );
+    let change = |switch: &mut Switch, work: fn(&mut Model) -> Result<(), NetError>| {
+        switch.change(work).unwrap();
+    };
+    change(&mut switch, |m| m.set_option("br0", "stp_state", "1"));
+    change(&mut switch, |m| {
+        m.set_option("br1", "group_fwd_mask", "0x4000")
+    });
+    change(&mut switch, |m| {
+        m.set_member_option("port4", "isolated", "on")
+    });
+    change(&mut switch, |m| {
+        m.set_member_option("port2", "isolated", "on")
+    });
+    assert_eq!([0, 14].map(actions), [action::TRAP; 2]);
+    let index = |switch: &Switch, name: &str| switch.model().device(name).unwrap().ifindex;
+    let port1 = index(&switch, "port1");
+    let seen = |fake: &Fake| -> Vec<u32> {
+        fake.state()
+            .sent
+            .drain(..)
+            .filter_map(|f| f.direct)
+            .collect()
+    };
+    seen(&fake);
+    for (source, n, up, to) in [
+        // br1 forwards BPDUs and LLDP by itself, but slow protocols stay on the port.
+        (2, 0, Some(br1), vec![1, 3]),
+        (2, 14, Some(br1), vec![1, 3]),
+        (1, 14, Some(br1), vec![2]),
+        (2, 2, Some(index(&switch, "port3")), vec![]),
+        // br0 takes BPDUs, and keeps LLDP on the port.
+        (0, 0, None, vec![]),
+        (0, 14, Some(port1), vec![]),
+    ] {
+        let frame = [1, 0x80, 0xc2, 0, 0, n as u8];
+        let frame = [&frame[..], &[7; 54]].concat();
+        assert!(
+            fake.state()
+                .deliver(&frame, source, reason::RESERVED + n, 1)
+        );
+        let frames = switch.poll().unwrap().frames;
+        assert_eq!(
+            frames,
+            up.map(|dev| (dev, frame)).into_iter().collect::<Vec<_>>()
+        );
+        assert_eq!(seen(&fake), to, "from {source}, 0{n}");
+    }
+    // All of them forward it: the card does. A single port that does not keeps it from the card.
+    change(&mut switch, |m| {
+        m.set_option("br0", "group_fwd_mask", "16384")
+    });
+    assert_eq!(actions(14), action::FORWARD);
+    change(&mut switch, |m| m.set_option("br0", "group_fwd_mask", "0"));
+    change(&mut switch, |m| {
+        m.set_member_option("port1", "group_fwd_mask", "0x4000")
+    });
+    assert_eq!(actions(14), action::FORWARD);
+    // A group address of its own.
+    change(&mut switch, |m| {
+        m.set_option("br0", "group_address", "01:80:c2:00:00:08")
+    });
+    assert_eq!([0, 8].map(actions), [action::TRAP; 2]);
+    clock.advance(3 * SECOND);
+    switch.tick();
+    assert_eq!(fake.state().sent[0].data[..6], [1, 0x80, 0xc2, 0, 0, 8]);
+    assert_eq!(seen(&fake), [dest::PORT]);
+}
+
+/// By the daemon and its commands: guard, user's states, what is shown.
+#[test]
+fn the_daemon_runs_it_by_its_clock() {
+    let running = start(Shape::default());
+    running.ctl_ok(&[
+        "link add br0 type bridge stp_state 1 hello_time 100 forward_delay 400 max_age 600",
+        "link set port1 master br0 up",
+        "link set port2 master br0 up",
+        "port set port2 guard on cost 7 priority 3",
+        "link set br0 up",
+    ]);
+    let hellos = || {
+        let state = running.fake.state();
+        state.sent.iter().filter(|f| f.direct == Some(0)).count()
+    };
+    let state = |port| field(&running.fake, port, port::CONFIG::STATE);
+    assert_eq!([0, 1].map(state), [state::LISTENING; 2]);
+    for n in 1..=8 {
+        running.clock.advance(SECOND);
+        running.ctl_ok(&["dev"]);
+        eventually("a hello a second", || hellos() >= n);
+    }
+    eventually("forwarding", || [0, 1].map(state) == [state::FORWARDING; 2]);
+    let shown = |name: &str| -> Value {
+        let out = running.ctl(&format!("-j -d link show {name}")).unwrap();
+        serde_json::from_str::<Value>(&out).unwrap()[0]["linkinfo"].take()
+    };
+    let bridge = shown("br0");
+    let data = &bridge["info_data"];
+    assert_eq!(data["root_id"], data["bridge_id"]);
+    for (key, value) in [
+        ("stp_state", 1),
+        ("hello_time", 100),
+        ("forward_delay", 400),
+        ("root_port", 0),
+    ] {
+        assert_eq!(data[key], json!(value), "{key}");
+    }
+    assert!(data["hello_timer"].is_number());
+    let port = &shown("port2")["info_slave_data"];
+    for (key, value) in [
+        ("cost", json!(7)),
+        ("priority", json!(3)),
+        ("guard", json!(true)),
+        ("id", json!("0xc02")),
+        ("no", json!("0x2")),
+        ("state", json!("forwarding")),
+        ("role", json!("designated")),
+    ] {
+        assert_eq!(port[key], value, "{key}");
+    }
+    assert_eq!(port["offload"]["state"], json!(true));
+    assert_eq!(port["offload"]["cost"], json!(false));
+    // BPDU guard: any BPDU disables the port until its link has been down. A frame that is none changes nothing.
+    let bpdu = running.fake.state().sent[0].data.clone();
+    let deliver =
+        |frame: &[u8]| assert!(running.fake.state().deliver(frame, 1, reason::RESERVED, 1));
+    deliver(&bpdu[..30]);
+    eventually("counted", || {
+        shown("port2")["info_slave_data"]["xstats"]["rx_bad"] == json!(1)
+    });
+    assert_eq!(state(1), state::FORWARDING);
+    deliver(&bpdu);
+    eventually("guarded", || state(1) == state::DISABLED);
+    assert_eq!(
+        shown("port2")["info_slave_data"]["guard_disabled"],
+        json!(true)
+    );
+    running.fake.state().set_link(1, false);
+    eventually("down", || {
+        running
+            .ctl("link show port2")
+            .unwrap()
+            .contains("NO-CARRIER")
+    });
+    running.fake.state().set_link(1, true);
+    eventually("again", || state(1) == state::LISTENING);
+    // A user's own spanning tree: states stay until they are set, and a new port blocks.
+    running.ctl_ok(&[
+        "link set br0 type bridge stp_state 2",
+        "link set port3 master br0 up",
+    ]);
+    assert_eq!([0, 2].map(state), [state::FORWARDING, state::BLOCKING]);
+    running.ctl_ok(&[
+        "port set port3 state learning",
+        "link set port1 type bridge_slave state 4",
+    ]);
+    assert_eq!([0, 2].map(state), [state::BLOCKING, state::LEARNING]);
+    running.ctl_ok(&["link set br0 type bridge stp_state 0"]);
+    assert_eq!([0, 2].map(state), [state::FORWARDING; 2]);
+}
