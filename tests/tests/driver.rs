@@ -12,6 +12,8 @@ macro_rules! both_ways {
     };
 }
 
+#[path = "driver/bond.rs"]
+mod bond;
 #[path = "driver/bridge.rs"]
 mod bridge;
 #[path = "driver/fdb.rs"]

@@ -77,7 +77,7 @@ pub fn set(words: &[String]) -> Result<(SetLink, Option<String>), CliError> {
                 let word = words.value(word)?;
                 let given = Some(options(&mut words)?).filter(|o| !o.is_empty());
                 match word {
-                    "bridge_slave" => link.member_options = given,
+                    "bridge_slave" | "bond_slave" => link.member_options = given,
                     kind_word => {
                         link.options = given;
                         kind = Some(kind_word.to_owned());

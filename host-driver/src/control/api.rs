@@ -47,7 +47,7 @@ pub struct SetDevice {
 pub struct AddLink {
     /// Name, with `%d` for a number.
     pub name: String,
-    /// `bridge` or `lag`.
+    /// `bridge`, `lag` or `bond`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Address.

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use smartnic_regs::values::kind;
 
 use super::api::{
-    AddFdb, AddLink, ByName, DeleteFdb, FlushFdb, ListFdb, Named, Nothing, SetDevice, SetLink,
+    AddFdb, AddLink, ByName, DeleteFdb, FlushFdb, ListFdb, Named, Nothing, Options, SetDevice,
+    SetLink,
 };
 use super::wire::{Call, WireError, parameters};
 use super::{INTERFACE, NAME, show};
@@ -295,9 +296,7 @@ fn add_link(switch: &mut Switch, add: AddLink) -> Result<Outcome, WireError> {
     let name = switch.change(|model| {
         let ifindex = model.add(&add.name, &add.kind, address)?;
         let name = model.registry.name(ifindex);
-        for (option, value) in add.options.iter().flatten() {
-            model.set_option(&name, option, value)?;
-        }
+        set_options(model, &name, add.options.as_ref())?;
         if let Some(mtu) = add.mtu {
             model.set_mtu(&name, mtu)?;
         }
@@ -310,6 +309,18 @@ fn add_link(switch: &mut Switch, add: AddLink) -> Result<Outcome, WireError> {
         Ok(name)
     })?;
     json(json!({ "name": name }))
+}
+
+/// Options of one request: what order they take is the master's to say.
+fn set_options(model: &mut Model, name: &str, options: Option<&Options>) -> Result<(), NetError> {
+    let Some(options) = options else {
+        return Ok(());
+    };
+    let all: Vec<_> = options
+        .iter()
+        .map(|(option, value)| (option.as_str(), value.as_str()))
+        .collect();
+    model.set_options(name, &all)
 }
 
 /// All of what is asked, in an order in which each step makes sense: master first, up last.
@@ -330,9 +341,7 @@ fn set_link(model: &mut Model, set: &SetLink) -> Result<(), NetError> {
     if let Some(text) = &set.address {
         model.set_address(name, mac("address", text)?)?;
     }
-    for (option, value) in set.options.iter().flatten() {
-        model.set_option(name, option, value)?;
-    }
+    set_options(model, name, set.options.as_ref())?;
     for (option, value) in set.member_options.iter().flatten() {
         model.set_member_option(name, option, value)?;
     }

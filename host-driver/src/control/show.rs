@@ -8,7 +8,6 @@ use smartnic_regs::values::{counter as c, dest, kind};
 use super::api::{Counters, DeviceInfo, FdbEventInfo, FdbInfo, LagInfo, LagMemberInfo, PortInfo};
 use crate::device::stats::PortCounters;
 use crate::device::{Caps, DeviceError};
-use crate::master::lag::Lag;
 use crate::netdev::{DeviceKind, NetDevice, NetError};
 use crate::switch::{FdbEntry, FdbNotice, NoticeKind, Switch};
 
@@ -197,43 +196,35 @@ pub fn ports(switch: &mut Switch, name: Option<&str>) -> Result<Vec<PortInfo>, N
 pub fn lags(switch: &mut Switch, name: Option<&str>) -> Result<Vec<LagInfo>, NetError> {
     let mut lags = Vec::new();
     for device in chosen(switch, name)? {
-        let Some(lag) = lag_of(switch, &device).cloned() else {
+        let Some(number) = group_of(switch, &device) else {
             if let Some(name) = name {
                 return Err(NetError::invalid(
                     "lag",
                     name,
-                    "it is no lag; see: smartnic-ctl lag show",
+                    "it is no lag or bond; see: smartnic-ctl lag show",
                 ));
             }
             continue;
         };
         let (no_member, pruned) =
-            switch.device(|d| Ok((d.lag().no_member(lag.group())?, d.lag().pruned()?)))?;
-        lags.push(lag_info(switch, &device, &lag, no_member, pruned));
+            switch.device(|d| Ok((d.lag().no_member(number)?, d.lag().pruned()?)))?;
+        lags.extend(lag_info(switch, &device, no_member, pruned));
     }
     Ok(lags)
 }
 
-fn lag_of<'a>(switch: &'a Switch, device: &NetDevice) -> Option<&'a Lag> {
-    switch
-        .model()
-        .masters
-        .get(&device.ifindex)?
-        .as_any()
-        .downcast_ref()
+/// The hardware's group of a lag or bond.
+fn group_of(switch: &Switch, device: &NetDevice) -> Option<u32> {
+    let master = switch.model().masters.get(&device.ifindex)?;
+    master.group().map(|g| g.number)
 }
 
-fn lag_info(
-    switch: &Switch,
-    device: &NetDevice,
-    lag: &Lag,
-    no_member: u32,
-    pruned: u32,
-) -> LagInfo {
-    use crate::master::Master;
+fn lag_info(switch: &Switch, device: &NetDevice, no_member: u32, pruned: u32) -> Option<LagInfo> {
     let view = switch.model().view();
-    let members = lag.members().into_iter().map(|m| {
-        let info = lag.member_info(view, m);
+    let master = view.masters.get(&device.ifindex)?;
+    let group = master.group()?;
+    let members = master.members().into_iter().map(|m| {
+        let info = master.member_info(view, m);
         let text = |key: &str| info[key].as_str().unwrap_or_default().to_owned();
         let ports = view.ports(m);
         let has = |bucket: &&Option<u8>| bucket.is_some_and(|p| ports.contains(&p.into()));
@@ -241,33 +232,31 @@ fn lag_info(
             ifname: view.registry.name(m),
             state: text("state"),
             mii_status: text("mii_status"),
-            buckets: lag.buckets().iter().filter(has).count() as u32,
+            buckets: group.buckets.iter().filter(has).count() as u32,
         }
     });
-    LagInfo {
+    let fill = serde_json::to_value(group.fill).unwrap_or_default();
+    Some(LagInfo {
         ifname: device.name.clone(),
-        group: lag.group(),
-        mode: lag.mode_name().into(),
-        xmit_hash_policy: lag.policy_name().into(),
-        lb_fill: lag.info(view)["lb_fill"]
-            .as_str()
-            .unwrap_or_default()
-            .into(),
-        active_slave: lag.active().map(|a| view.registry.name(a)),
+        group: group.number,
         members: members.collect(),
+        mode: group.mode,
+        xmit_hash_policy: group.policy,
+        lb_fill: fill.as_str().unwrap_or_default().into(),
+        active_slave: group.active.map(|a| view.registry.name(a)),
         no_member,
         pruned,
-    }
+    })
 }
 
 /// A lag's buckets as the hardware holds them: members' names.
 pub fn buckets(switch: &mut Switch, name: &str) -> Result<Vec<String>, NetError> {
     let device = switch.model().device(name)?.clone();
-    let Some(group) = lag_of(switch, &device).map(Lag::group) else {
+    let Some(group) = group_of(switch, &device) else {
         return Err(NetError::invalid(
             "lag",
             name,
-            "it is no lag; see: smartnic-ctl lag show",
+            "it is no lag or bond; see: smartnic-ctl lag show",
         ));
     };
     let buckets = switch.device(|d| d.lag().read_buckets(group))?;

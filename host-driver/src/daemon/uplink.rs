@@ -1,4 +1,4 @@
-//! The kernel interfaces of bridges: made and removed with them, looking like them, their frames carried both ways.
+//! The kernel interfaces of bridges and bonds: made and removed with them, looking like them, their frames carried both ways.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -49,7 +49,7 @@ impl Uplinks {
             .model()
             .masters
             .values()
-            .filter(|m| m.fid().is_some())
+            .filter(|m| m.has_stack())
             .map(|m| m.ifindex())
             .collect();
         self.devices.retain(|ifindex, _| bridges.contains(ifindex));

@@ -6,10 +6,12 @@
 //! member by itself. Active-backup uses one member: the primary if it can carry frames, else the one that is active
 //! already, else the first that can.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 use smartnic_regs::values::{dest, hash_policy, lag_mode, reason};
 
-use super::{Master, MemberView, View, options};
+use super::{Group, Master, MemberView, View, options};
 use crate::device::MacAddr;
 use crate::device::fill::{Buckets, Fill};
 use crate::device::lag::GroupConfig;
@@ -58,31 +60,19 @@ impl Lag {
         }
     }
 
-    /// Its group in the hardware.
-    pub fn group(&self) -> u32 {
-        self.group
-    }
-    /// Its buckets: hardware port in each.
-    pub fn buckets(&self) -> &Buckets {
-        &self.buckets
-    }
-    /// How its buckets are filled.
-    pub fn fill(&self) -> Fill {
-        self.fill
-    }
     /// `balance-xor` or `active-backup`.
-    pub fn mode_name(&self) -> &'static str {
+    fn mode_name(&self) -> &'static str {
         MODES[usize::from(self.mode == lag_mode::ACTIVE_BACKUP)]
     }
     /// Linux's word for the hash policy.
-    pub fn policy_name(&self) -> &'static str {
+    fn policy_name(&self) -> &'static str {
         POLICIES
             .iter()
             .find(|(_, n)| *n == self.policy)
             .map_or("unknown", |(name, _)| name)
     }
     /// The member that carries the frames in active-backup.
-    pub fn active(&self) -> Option<IfIndex> {
+    fn active(&self) -> Option<IfIndex> {
         (self.mode == lag_mode::ACTIVE_BACKUP)
             .then_some(self.active)
             .flatten()
@@ -124,7 +114,7 @@ impl Master for Lag {
             }
         }
     }
-    fn remove_member(&mut self, member: IfIndex) {
+    fn remove_member(&mut self, _now: Duration, member: IfIndex) {
         self.members.retain(|(m, _)| *m != member);
         self.active = self.active.filter(|a| *a != member);
     }
@@ -171,7 +161,13 @@ impl Master for Lag {
         info.insert("group".into(), json!(self.group));
         info
     }
-    fn set_member(&mut self, _member: IfIndex, option: &str, value: &str) -> Result<(), NetError> {
+    fn set_member(
+        &mut self,
+        _view: View<'_>,
+        _member: IfIndex,
+        option: &str,
+        value: &str,
+    ) -> Result<(), NetError> {
         Err(NetError::invalid(
             option,
             value,
@@ -194,7 +190,7 @@ impl Master for Lag {
     }
 
     /// Frames go on as if received on the lag; what is meant for the link itself stays on a port that is not active, as in `bond_handle_frame`.
-    fn rx(&mut self, frame: &mut Frame) -> RxVerdict {
+    fn rx(&mut self, _now: Duration, frame: &mut Frame) -> RxVerdict {
         if frame.reason >= reason::RESERVED && self.active().is_some_and(|a| a != frame.dev) {
             return RxVerdict::Pass;
         }
@@ -211,6 +207,16 @@ impl Master for Lag {
     }
     fn destination(&self) -> Option<u32> {
         Some(dest::LAG + self.group)
+    }
+    fn group(&self) -> Option<Group<'_>> {
+        Some(Group {
+            number: self.group,
+            mode: self.mode_name().into(),
+            policy: self.policy_name().into(),
+            fill: self.fill,
+            active: self.active(),
+            buckets: &self.buckets,
+        })
     }
 
     fn refresh(&mut self, view: MemberView<'_>) {

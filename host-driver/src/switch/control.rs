@@ -46,6 +46,28 @@ impl Switch {
         }
     }
 
+    /// Gives masters their time, makes the card do what that changed, and sends what they want sent.
+    pub(super) fn run_masters(&mut self) {
+        let now = self.clock.now();
+        let mut changed = false;
+        for master in self.model.masters.values_mut() {
+            if master.deadline().is_some_and(|at| at <= now) {
+                master.tick(now);
+            }
+            changed |= master.take_change();
+        }
+        if changed {
+            self.apply_now();
+        }
+        let masters = self.model.masters.values_mut();
+        let frames: Vec<_> = masters.flat_map(|m| m.take_frames()).collect();
+        for (member, frame) in frames {
+            if let Some(to) = self.model.view().destination(member) {
+                self.send_control(to, frame);
+            }
+        }
+    }
+
     /// Forwards a frame to a reserved address that not all bridges forward.
     pub(super) fn forward_reserved(&mut self, bridge: IfIndex, frame: &Frame) {
         let view = self.model.view();

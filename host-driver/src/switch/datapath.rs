@@ -1,6 +1,8 @@
 //! Frames between the card and the host: received ones go up through rx handlers to a device's own stack; sent ones
 //! go through the switch, or port by port.
 
+use std::borrow::Cow;
+
 use smartnic_regs::ring::completion;
 use smartnic_regs::values::dest;
 
@@ -80,10 +82,11 @@ impl Switch {
             fid: frame.fid,
             hash: frame.hash,
         };
+        let now = self.clock.now();
         for _ in 0..MAX_ROUNDS {
             let owner = self.model.registry.get(frame.dev)?.rx_handler;
             let verdict = match owner.and_then(|o| self.model.masters.get_mut(&o)) {
-                Some(master) => master.rx(&mut frame),
+                Some(master) => master.rx(now, &mut frame),
                 None => RxVerdict::Pass,
             };
             match verdict {
@@ -140,7 +143,8 @@ impl Switch {
             self.count_tx(dev, frame.len(), false);
             return Ok(true);
         }
-        let targets = self.targets(dev, frame)?;
+        let mut frame = Cow::Borrowed(frame);
+        let targets = self.targets(dev, &mut frame)?;
         let sent = self.with_card(|card| {
             // All copies or none, so that a retry sends no frame twice.
             let host = card.rings()?;
@@ -148,7 +152,7 @@ impl Switch {
                 return Ok(false);
             }
             for target in &targets {
-                host.send(frame, *target, 0)?;
+                host.send(&frame, *target, 0)?;
             }
             Ok(true)
         })?;
@@ -158,8 +162,21 @@ impl Switch {
         Ok(sent)
     }
 
-    /// Where a frame from `dev` goes.
-    fn targets(&mut self, dev: IfIndex, frame: &[u8]) -> Result<Vec<TxTarget>, NetError> {
+    /// Where a frame from `dev` goes; a master that chooses by itself may change it.
+    fn targets(
+        &mut self,
+        dev: IfIndex,
+        frame: &mut Cow<'_, [u8]>,
+    ) -> Result<Vec<TxTarget>, NetError> {
+        let now = self.clock.now();
+        if let Some(master) = self.model.masters.get_mut(&dev)
+            && master.chooses()
+        {
+            let members = master.transmit(now, frame.to_mut()).into_iter();
+            let view = self.model.view();
+            let to = members.filter_map(|m| view.destination(m));
+            return Ok(to.map(TxTarget::Direct).collect());
+        }
         let view = self.model.view();
         if let Some(destination) = view.destination(dev) {
             return Ok(vec![TxTarget::Direct(destination)]);

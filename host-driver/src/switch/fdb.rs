@@ -87,6 +87,7 @@ impl Switch {
                 .find(own)
                 .map(|d| d.ifindex)
                 .or(master)
+                .or_else(|| self.model.owner_of(key.fid))
         } else {
             self.model
                 .registry

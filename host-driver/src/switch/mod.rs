@@ -26,7 +26,6 @@ use crate::device::host::{HostConfig, HostPort};
 use crate::device::port::LinkState;
 use crate::device::stats::{BufferState, PortCounters};
 use crate::device::{Caps, Device, DeviceError, MacAddr};
-use crate::master::bridge::Stp;
 use crate::netdev::NetError;
 use crate::pci::{PciError, PciTransport};
 use model::Model;
@@ -242,11 +241,13 @@ impl Switch {
     }
     /// The time left until [`Switch::tick`] is wanted; `None`: nothing waits for time.
     pub fn next_tick(&self) -> Option<Duration> {
-        let at = self.spanning.deadline()?;
+        let masters = self.model.masters.values().filter_map(|m| m.deadline());
+        let at = masters.chain(self.spanning.deadline()).min()?;
         Some(at.saturating_sub(self.clock.now()))
     }
     /// Lets the protocols do what the configuration, links and time ask for, and sends what waits.
     pub fn tick(&mut self) {
+        self.run_masters();
         self.span();
         self.flush_control();
     }
@@ -277,11 +278,12 @@ impl Switch {
 
     /// As [`Switch::apply`], for what no request waits for.
     fn apply_now(&mut self) {
+        self.model.now = self.clock.now();
         self.model.refresh();
         if let Err(error) = self.apply()
             && !error.is_gone()
         {
-            tracing::error!(%error, "the card does not do what the spanning tree says");
+            tracing::error!(%error, "the card does not do what a protocol says");
         }
     }
 
@@ -298,6 +300,7 @@ impl Switch {
     ) -> Result<T, NetError> {
         self.with_card(|_| Ok(()))?;
         let mut next = self.model.clone();
+        next.now = self.clock.now();
         let result = work(&mut next)?;
         next.check()?;
         self.can_run(&next)?;
@@ -326,12 +329,12 @@ impl Switch {
 
     /// Protocols need somebody who stays, and frames.
     fn can_run(&mut self, model: &Model) -> Result<(), NetError> {
-        if !model.bridges().any(|b| b.stp() == Stp::On) {
+        let Some((option, value)) = model.masters.values().find_map(|m| m.wants_daemon()) else {
             return Ok(());
-        }
+        };
         if !self.attended {
-            let reason = "smartnicd runs the spanning tree, and this command does not stay: use 0";
-            return Err(NetError::invalid("stp_state", "1", reason));
+            let reason = "smartnicd has to see to it, and this command does not stay";
+            return Err(NetError::invalid(option, value, reason));
         }
         self.needs_rings()
     }
@@ -340,6 +343,7 @@ impl Switch {
     fn read_links(&mut self) -> Result<(), NetError> {
         for number in 0..self.model.caps().ports {
             let link = self.with_card(|card| card.device.ports().link(number))?;
+            self.model.now = self.clock.now();
             self.model.set_link(number, link);
         }
         Ok(())
@@ -354,6 +358,7 @@ impl Switch {
         for number in (0..self.model.caps().ports).filter(|n| changed >> n & 1 == 1) {
             let link = self.with_card(|card| card.device.ports().link(number))?;
             tracing::info!(port = number + 1, up = link.up, "link");
+            self.model.now = self.clock.now();
             self.model.set_link(number, link);
         }
         self.apply()?;

@@ -112,9 +112,9 @@ fn errors_name_the_argument_and_set_the_exit_code() {
             "either \"br2\" is duplicate, or it is no word of this command; see --help",
         ),
         (
-            "link add br1 type bond",
+            "link add br1 type team",
             2,
-            "argument \"bond\" is wrong: type: use one of: bridge, lag",
+            "argument \"team\" is wrong: type: use one of: bridge, lag, bond",
         ),
         (
             "link add br1 type bridge ageing_time soon",
@@ -181,7 +181,7 @@ fn errors_name_the_argument_and_set_the_exit_code() {
         (
             "lag buckets port1",
             2,
-            "argument \"port1\" is wrong: lag: it is no lag; see: smartnic-ctl lag show",
+            "argument \"port1\" is wrong: lag: it is no lag or bond; see: smartnic-ctl lag show",
         ),
     ];
     for (line, code, text) in cases {

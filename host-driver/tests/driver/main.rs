@@ -1,5 +1,6 @@
 //! The driver against a register-level card in plain Rust, one topic a module.
 
+mod bond;
 mod cli;
 mod control;
 mod daemon;

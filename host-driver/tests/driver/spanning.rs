@@ -380,7 +380,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     });
     assert_eq!(
         error.unwrap_err().to_string(),
-        "argument stp_state: \"1\" is wrong: smartnicd runs the spanning tree, and this command does not stay: use 0"
+        "argument stp_state: \"1\" is wrong: smartnicd has to see to it, and this command does not stay"
     );
 }
 

@@ -273,8 +273,8 @@ fn refusals_name_the_argument_and_change_nothing() {
             "there is an interface \"br0\" already",
         ),
         (
-            |m| m.add("x", "bond", MacAddr::default()).map(drop),
-            "argument type: \"bond\" is wrong: use one of: bridge, lag",
+            |m| m.add("x", "team", MacAddr::default()).map(drop),
+            "argument type: \"team\" is wrong: use one of: bridge, lag, bond",
         ),
         (
             |m| m.delete("port1"),
@@ -290,7 +290,7 @@ fn refusals_name_the_argument_and_change_nothing() {
         ),
         (
             |m| m.enslave("port1", "port2"),
-            "argument master: \"port2\" is wrong: it is a port, not a bridge or lag",
+            "argument master: \"port2\" is wrong: it is a port, not a bridge, lag or bond",
         ),
         (
             |m| m.enslave("br0", "br0"),

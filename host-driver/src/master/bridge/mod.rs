@@ -151,8 +151,9 @@ impl Master for Bridge {
     fn add_member(&mut self, view: View<'_>, member: IfIndex) -> Result<(), NetError> {
         if view.destination(member).is_none() {
             let name = view.registry.name(member);
-            let reason =
-                format!("{name} cannot be a port of a bridge: ports of the card and lags can");
+            let reason = format!(
+                "{name} cannot be a port of a bridge: ports of the card, lags and bonds can"
+            );
             return Err(NetError::invalid(
                 "master",
                 view.registry.name(self.ifindex),
@@ -163,21 +164,30 @@ impl Master for Bridge {
             .push(BridgePort::new(member, self.stp.first_state()));
         Ok(())
     }
-    fn remove_member(&mut self, member: IfIndex) {
+    fn remove_member(&mut self, _now: Duration, member: IfIndex) {
         self.ports.retain(|p| p.ifindex != member);
     }
 
     fn set(&mut self, _view: View<'_>, option: &str, value: &str) -> Result<(), NetError> {
         self.set_option(option, value)
     }
-    fn check(&self) -> Result<(), NetError> {
+    fn check(&self, _view: View<'_>) -> Result<(), NetError> {
         self.check_settings()
+    }
+    fn wants_daemon(&self) -> Option<(&'static str, String)> {
+        (self.stp == Stp::On).then(|| ("stp_state", "1".into()))
     }
     fn info(&self, view: View<'_>) -> Map<String, Value> {
         self.show(view)
     }
 
-    fn set_member(&mut self, member: IfIndex, option: &str, value: &str) -> Result<(), NetError> {
+    fn set_member(
+        &mut self,
+        _view: View<'_>,
+        member: IfIndex,
+        option: &str,
+        value: &str,
+    ) -> Result<(), NetError> {
         let stp = self.stp;
         let Some(port) = self.port_mut(member) else {
             return Err(NetError::NotFound {
@@ -206,7 +216,7 @@ impl Master for Bridge {
 
     /// The hardware has forwarded the frame already; what it gave to the host is the bridge's. Reserved addresses are the spanning tree's, or
     /// forwarded by the driver where not all bridges forward them, or stay on the port, as in `br_handle_frame`.
-    fn rx(&mut self, frame: &mut Frame) -> RxVerdict {
+    fn rx(&mut self, _now: Duration, frame: &mut Frame) -> RxVerdict {
         let Some(n) = frame.reason.checked_sub(reason::RESERVED) else {
             frame.dev = self.ifindex;
             return RxVerdict::Another;
@@ -217,6 +227,8 @@ impl Master for Bridge {
         let forwards = u32::from(self.forwards(port)).checked_shr(n).unwrap_or(0) & 1 == 1;
         match () {
             _ if self.stp == Stp::On && self.is_group(n) => RxVerdict::Control,
+            // The card takes control frames of a bond's members in any state.
+            _ if port.state == state::DISABLED => RxVerdict::Consumed,
             _ if forwards && port.state == state::FORWARDING => RxVerdict::Forward,
             _ if forwards => RxVerdict::Consumed,
             _ => RxVerdict::Pass,

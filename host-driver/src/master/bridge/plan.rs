@@ -39,11 +39,11 @@ impl Bridge {
             for port in view.ports(member.ifindex) {
                 let config = &mut plan.ports[port as usize];
                 config.fid = self.fid;
-                config.state = if member_up && port_up(port) {
-                    member.state
-                } else {
-                    state::DISABLED
-                };
+                // A bond's port that is disabled here goes on taking what the card traps.
+                match member_up && port_up(port) {
+                    true if member.state != state::DISABLED => config.state = member.state,
+                    _ => {}
+                }
                 config.learn = match member.learning {
                     Learning::Off => learn::OFF,
                     Learning::Hardware => learn::HARDWARE,

@@ -2,18 +2,22 @@
 
 use super::Model;
 use crate::device::port::MacConfig;
-use crate::master::MemberView;
+use crate::master::bond::Bond;
 use crate::master::bridge::reserved::Actions;
+use crate::master::{Effect, MemberView};
 use crate::netdev::{AddressOrigin, FRAME_OVERHEAD, IfIndex, NetError};
 use crate::switch::plan::Plan;
 
 /// Kinds of masters, each after those that it may be built over.
-const ORDER: [&str; 2] = ["lag", "bridge"];
+const ORDER: [&str; 3] = ["lag", "bond", "bridge"];
+
+/// 01:80:C2:00:00:02: LACP and the other slow protocols.
+const SLOW: usize = 2;
 
 impl Model {
     /// Options that only make sense together.
     pub fn check(&self) -> Result<(), NetError> {
-        self.masters.values().try_for_each(|m| m.check())
+        self.masters.values().try_for_each(|m| m.check(self.view()))
     }
 
     /// Brings what depends on members up to date: buckets, carriers, addresses. From the ports upwards.
@@ -29,9 +33,13 @@ impl Model {
                 let Some(mut object) = self.masters.remove(&ifindex) else {
                     continue;
                 };
+                // What it did to devices counts before it looks at them.
+                self.carry_out(object.take_effects());
                 object.refresh(MemberView {
                     registry: &self.registry,
+                    now: self.now,
                 });
+                self.carry_out(object.take_effects());
                 self.masters.insert(ifindex, object);
                 let master = &self.masters[&ifindex];
                 let (carrier, address) = (master.carrier(self.view()), master.address(self.view()));
@@ -41,6 +49,21 @@ impl Model {
                         device.address = address.unwrap_or(device.address);
                     }
                 }
+            }
+        }
+    }
+
+    /// What a master does to devices. One that is gone has nothing done to it.
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            let (Effect::Address(dev, _) | Effect::Mtu(dev, _) | Effect::Up(dev, _)) = effect;
+            let Some(device) = self.registry.get_mut(dev) else {
+                continue;
+            };
+            match effect {
+                Effect::Address(_, address) => device.address = address,
+                Effect::Mtu(_, mtu) => device.mtu = mtu,
+                Effect::Up(_, up) => device.up = up,
             }
         }
     }
@@ -71,6 +94,11 @@ impl Model {
         for bridge in self.bridges() {
             let forwarded = bridge.ports().iter().map(|p| bridge.forwards(p));
             forwarded.for_each(|mask| actions.add(mask));
+        }
+        let bonds = self.masters.values();
+        let mut bonds = bonds.filter_map(|m| m.as_any().downcast_ref::<Bond>());
+        if bonds.any(Bond::runs_lacp) {
+            actions.trap(SLOW);
         }
         plan.reserved = actions.reserved();
         plan.fdb

@@ -4,10 +4,12 @@
 mod derived;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::device::fdb::{FdbData, FdbKey, MAX_FID};
 use crate::device::port::LinkState;
 use crate::device::{Caps, MacAddr};
+use crate::master::bond::Bond;
 use crate::master::bridge::{AGEING_DEFAULT, Bridge};
 use crate::master::lag::Lag;
 use crate::master::{Master, Masters, View, options};
@@ -16,7 +18,7 @@ use crate::netdev::{
 };
 
 /// Kinds of masters, by the word after `type`.
-pub const KINDS: [&str; 2] = ["bridge", "lag"];
+pub const KINDS: [&str; 3] = ["bridge", "lag", "bond"];
 
 /// Everything that is configured.
 #[derive(Clone)]
@@ -29,6 +31,8 @@ pub struct Model {
     pub statics: BTreeMap<FdbKey, (FdbData, IfIndex)>,
     /// Frames are forwarded at all.
     pub forward: bool,
+    /// The time of the change that is being made, by the switch's clock.
+    pub now: Duration,
     caps: Caps,
 }
 
@@ -48,6 +52,7 @@ impl Model {
             masters: Masters::new(),
             statics: BTreeMap::new(),
             forward: true,
+            now: Duration::ZERO,
             caps: caps.clone(),
         })
     }
@@ -63,6 +68,7 @@ impl Model {
             registry: &self.registry,
             masters: &self.masters,
             caps: &self.caps,
+            now: self.now,
         }
     }
 
@@ -87,7 +93,7 @@ impl Model {
             None => Err(NetError::invalid(
                 "master",
                 name,
-                "it is a port, not a bridge or lag",
+                "it is a port, not a bridge, lag or bond",
             )),
         }
     }
@@ -118,6 +124,14 @@ impl Model {
             .map(AsRef::as_ref)
     }
 
+    /// The master that has this FID to itself.
+    pub fn owner_of(&self, fid: u16) -> Option<IfIndex> {
+        let mut masters = self.masters.values();
+        masters
+            .find(|m| m.own_fid() == Some(fid))
+            .map(|m| m.ifindex())
+    }
+
     /// The bridge that a device is a port of, or that it is.
     pub fn bridge_of(&self, device: &NetDevice) -> Option<&dyn Master> {
         let owner = device.master.unwrap_or(device.ifindex);
@@ -130,15 +144,21 @@ impl Model {
     /// Adds a master of `kind` with options, and gives its index.
     pub fn add(&mut self, name: &str, kind: &str, address: MacAddr) -> Result<IfIndex, NetError> {
         options::word("type", kind, &KINDS)?;
-        let group = (0..self.caps.lag_groups).find(|g| !self.lags().any(|l| l.group() == *g));
-        if kind == "lag" && group.is_none() {
+        let used: Vec<u32> = self
+            .masters
+            .values()
+            .filter_map(|m| m.group().map(|g| g.number))
+            .collect();
+        let group = (0..self.caps.lag_groups).find(|g| !used.contains(g));
+        if kind != "bridge" && group.is_none() {
             return Err(NetError::Exhausted {
                 what: "LAG group",
                 capacity: self.caps.lag_groups,
             });
         }
         // FID 0 is what ports without a bridge have.
-        let fid = (1..=MAX_FID).find(|f| self.by_fid(*f).is_none());
+        let used: Vec<u16> = self.masters.values().filter_map(|m| m.own_fid()).collect();
+        let fid = (1..=MAX_FID).find(|f| !used.contains(f));
         let fid = fid.ok_or(NetError::Exhausted {
             what: "FID",
             capacity: MAX_FID.into(),
@@ -150,17 +170,15 @@ impl Model {
         let ifindex = self.registry.register(name, DeviceKind::Master, address)?;
         let master: Box<dyn Master> = match group {
             Some(group) if kind == "lag" => Box::new(Lag::new(ifindex, group)),
+            Some(group) if kind == "bond" => {
+                let seed = u64::from(address.low()) | u64::from(address.high()) << 32;
+                Box::new(Bond::new(ifindex, group, fid, seed))
+            }
             _ => Box::new(Bridge::new(ifindex, fid, ageing)),
         };
         self.masters.insert(ifindex, master);
+        self.refresh();
         Ok(ifindex)
-    }
-
-    /// All lags.
-    pub fn lags(&self) -> impl Iterator<Item = &Lag> {
-        self.masters
-            .values()
-            .filter_map(|m| m.as_any().downcast_ref())
     }
 
     /// Deletes a master; its members are free then.
@@ -229,7 +247,7 @@ impl Model {
         };
         self.registry.unregister_rx_handler(member);
         if let Some(master) = self.masters.get_mut(&owner) {
-            master.remove_member(member);
+            master.remove_member(self.now, member);
             let fid = master.fid();
             self.statics
                 .retain(|key, (_, to)| *to != member || Some(key.fid) != fid);
@@ -248,9 +266,14 @@ impl Model {
 
     /// Sets an option of a master.
     pub fn set_option(&mut self, name: &str, option: &str, value: &str) -> Result<(), NetError> {
+        self.set_options(name, &[(option, value)])
+    }
+
+    /// Sets options of a master that belong together.
+    pub fn set_options(&mut self, name: &str, all: &[(&str, &str)]) -> Result<(), NetError> {
         let ifindex = self.master(name)?.ifindex();
         let mut object = self.take(ifindex)?;
-        let result = object.set(self.view(), option, value);
+        let result = object.set_all(self.view(), all);
         let ageing = object.as_any().downcast_ref().map(Bridge::ageing_time);
         self.masters.insert(ifindex, object);
         result?;
@@ -274,14 +297,18 @@ impl Model {
     ) -> Result<(), NetError> {
         let device = self.device(name)?;
         let member = device.ifindex;
-        let Some(master) = device.master.and_then(|m| self.masters.get_mut(&m)) else {
+        let Some(owner) = device.master else {
             return Err(NetError::invalid(
                 option,
                 value,
                 format!("{name} is in no bridge: set its master first"),
             ));
         };
-        master.set_member(member, option, value)
+        let mut object = self.take(owner)?;
+        let result = object.set_member(self.view(), member, option, value);
+        self.masters.insert(owner, object);
+        self.refresh();
+        result
     }
 
     /// Takes a device up or down. A lag needs members to come up.
@@ -311,7 +338,7 @@ impl Model {
         let below = self
             .masters
             .get(&ifindex)
-            .filter(|m| m.kind() == "lag")
+            .filter(|m| m.fid().is_none())
             .map(|m| m.members())
             .unwrap_or_default();
         for ifindex in below.into_iter().chain([ifindex]) {
@@ -330,6 +357,14 @@ impl Model {
             ));
         }
         let ifindex = self.device(name)?.ifindex;
+        if let Ok(mut object) = self.take(ifindex) {
+            let done = object.set_address(self.view(), address);
+            self.masters.insert(ifindex, object);
+            if done? {
+                self.refresh();
+                return Ok(());
+            }
+        }
         let device = self.device_mut(ifindex)?;
         (device.address, device.address_origin) = (address, AddressOrigin::Set);
         self.refresh();
