@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod fdb;
+pub mod ioctl;
 pub mod link;
 pub mod text;
 pub mod words;
@@ -227,6 +228,8 @@ pub fn execute(client: &mut Client, command: &Command, look: Look) -> Result<Str
             }
         },
         Command::Fdb { command } => fdb_command(client, command.as_ref(), look),
+        Command::Br { command } => ioctl::bridge(client, command, look),
+        Command::Bond { command } => ioctl::bond(client, command),
         Command::Stats { name, nonzero } => {
             let reply: Value = client.call("GetStats", &ByName { name: name.clone() })?;
             let nonzero = *nonzero;

@@ -90,6 +90,19 @@ pub struct SetLink {
     pub member_options: Option<Options>,
 }
 
+/// Parameters of Ioctl.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ioctl {
+    /// `addbr`, `delbr`, `addif`, `delif`, `enslave`, `release`, `sethwaddr`.
+    pub request: String,
+    /// The bridge or bond.
+    pub name: String,
+    /// The interface that it is to take or lose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+}
+
 /// Parameters of ListFdb.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,6 +12,7 @@
 
 pub mod api;
 pub mod client;
+pub mod ioctl;
 pub mod local;
 pub mod server;
 pub mod service;

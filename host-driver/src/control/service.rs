@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use smartnic_regs::values::kind;
 
 use super::api::{
-    AddFdb, AddLink, ByName, DeleteFdb, FlushFdb, ListFdb, Named, Nothing, Options, SetDevice,
-    SetLink,
+    AddFdb, AddLink, ByName, DeleteFdb, FlushFdb, Ioctl, ListFdb, Named, Nothing, Options,
+    SetDevice, SetLink,
 };
 use super::wire::{Call, WireError, parameters};
-use super::{INTERFACE, NAME, show};
+use super::{INTERFACE, NAME, ioctl, show};
 use crate::device::MacAddr;
 use crate::device::caps::MAJOR;
 use crate::netdev::{IfIndex, NetError};
@@ -148,6 +148,10 @@ fn ours(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireE
             switch.change(|model| set_link(model, &set))?;
             // A port that came up may have a link at once.
             done(switch.settle_links())
+        }
+        "Ioctl" => {
+            let call: Ioctl = parameters(call)?;
+            done(ioctl::handle(switch, &call))
         }
         "ListPorts" => {
             let ByName { name } = parameters(call)?;

@@ -45,6 +45,8 @@ pub enum Effect {
     Mtu(IfIndex, u32),
     /// It is set up or down.
     Up(IfIndex, bool),
+    /// It is nobody's member any more.
+    Leave(IfIndex),
 }
 
 /// A group of the hardware, as the master that uses it has set it up.
@@ -117,6 +119,10 @@ pub trait Master: Send {
     fn members(&self) -> Vec<IfIndex>;
     /// Takes a member in, or says why not. The caller has checked that it has no master, and is not this one.
     fn add_member(&mut self, view: View<'_>, member: IfIndex) -> Result<(), NetError>;
+    /// The same by the old ioctl, which has other rules for some.
+    fn add_running_member(&mut self, view: View<'_>, member: IfIndex) -> Result<(), NetError> {
+        self.add_member(view, member)
+    }
     /// Lets a member go.
     fn remove_member(&mut self, now: Duration, member: IfIndex);
     /// Sets an option by the word that iproute2 has for it.

@@ -1,10 +1,13 @@
-//! Frames of the control protocols: sent ahead of all others, whatever state a port is in, and never for a user's device.
+//! What the protocols need of a switch: time, a way to the card, and their frames, which are sent ahead of all others and whatever state a port is in.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::Switch;
+use super::model::Model;
+use crate::clock::Clock;
 use crate::device::ring::TxTarget;
-use crate::netdev::{Frame, IfIndex};
+use crate::netdev::{Frame, IfIndex, NetError};
 
 /// Frames that wait for room in the ring; protocols repeat what is lost.
 const WAITING: usize = 256;
@@ -13,6 +16,46 @@ const WAITING: usize = 256;
 pub(super) type Waiting = VecDeque<(u32, Vec<u8>)>;
 
 impl Switch {
+    /// The clock that protocols run by; to be set before there are any.
+    pub fn set_clock(&mut self, clock: Clock) {
+        self.clock = clock;
+    }
+    /// The time left until [`Switch::tick`] is wanted; `None`: nothing waits for time.
+    pub fn next_tick(&self) -> Option<Duration> {
+        let masters = self.model.masters.values().filter_map(|m| m.deadline());
+        let at = masters.chain(self.spanning.deadline()).min()?;
+        Some(at.saturating_sub(self.clock.now()))
+    }
+    /// Lets the protocols do what the configuration, links and time ask for, and sends what waits.
+    pub fn tick(&mut self) {
+        self.run_masters();
+        self.span();
+        self.flush_control();
+    }
+
+    /// As [`Switch::apply`], for what no request waits for.
+    pub(super) fn apply_now(&mut self) {
+        self.model.now = self.clock.now();
+        self.model.refresh();
+        if let Err(error) = self.apply()
+            && !error.is_gone()
+        {
+            tracing::error!(%error, "the card does not do what a protocol says");
+        }
+    }
+
+    /// Protocols need somebody who stays, and frames.
+    pub(super) fn can_run(&mut self, model: &Model) -> Result<(), NetError> {
+        let Some((option, value)) = model.masters.values().find_map(|m| m.wants_daemon()) else {
+            return Ok(());
+        };
+        if !self.attended {
+            let reason = "smartnicd has to see to it, and this command does not stay";
+            return Err(NetError::invalid(option, value, reason));
+        }
+        self.needs_rings()
+    }
+
     /// Sends a frame to a destination (`values::dest`) at once, or as soon as there is room.
     pub(super) fn send_control(&mut self, to: u32, frame: Vec<u8>) {
         if self.waiting.len() == WAITING {
@@ -49,6 +92,7 @@ impl Switch {
     /// Gives masters their time, makes the card do what that changed, and sends what they want sent.
     pub(super) fn run_masters(&mut self) {
         let now = self.clock.now();
+        self.model.now = now;
         let mut changed = false;
         for master in self.model.masters.values_mut() {
             if master.deadline().is_some_and(|at| at <= now) {

@@ -16,7 +16,6 @@ pub mod scan;
 pub mod spanning;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use smartnic_regs::values::{learn, vector};
 
@@ -184,6 +183,7 @@ impl Switch {
     pub fn detach(&mut self, reason: &str) {
         if self.card.take().is_some() {
             tracing::error!(device = %self.name, reason, "the card is gone");
+            self.model.now = self.clock.now();
             for number in 0..self.model.caps().ports {
                 self.model.set_link(number, LinkState::default());
             }
@@ -235,23 +235,6 @@ impl Switch {
         std::mem::take(&mut self.notices)
     }
 
-    /// The clock that protocols run by; to be set before there are any.
-    pub fn set_clock(&mut self, clock: Clock) {
-        self.clock = clock;
-    }
-    /// The time left until [`Switch::tick`] is wanted; `None`: nothing waits for time.
-    pub fn next_tick(&self) -> Option<Duration> {
-        let masters = self.model.masters.values().filter_map(|m| m.deadline());
-        let at = masters.chain(self.spanning.deadline()).min()?;
-        Some(at.saturating_sub(self.clock.now()))
-    }
-    /// Lets the protocols do what the configuration, links and time ask for, and sends what waits.
-    pub fn tick(&mut self) {
-        self.run_masters();
-        self.span();
-        self.flush_control();
-    }
-
     /// Does something with the card; a card that turns out to be gone is given up.
     pub(crate) fn with_card<T>(
         &mut self,
@@ -274,17 +257,6 @@ impl Switch {
     /// An error where there are no rings: what follows needs them.
     pub fn needs_rings(&mut self) -> Result<(), NetError> {
         self.with_card(|card| card.rings().map(drop))
-    }
-
-    /// As [`Switch::apply`], for what no request waits for.
-    fn apply_now(&mut self) {
-        self.model.now = self.clock.now();
-        self.model.refresh();
-        if let Err(error) = self.apply()
-            && !error.is_gone()
-        {
-            tracing::error!(%error, "the card does not do what a protocol says");
-        }
     }
 
     /// Makes the card do what the model says.
@@ -325,18 +297,6 @@ impl Switch {
                 Err(error)
             }
         }
-    }
-
-    /// Protocols need somebody who stays, and frames.
-    fn can_run(&mut self, model: &Model) -> Result<(), NetError> {
-        let Some((option, value)) = model.masters.values().find_map(|m| m.wants_daemon()) else {
-            return Ok(());
-        };
-        if !self.attended {
-            let reason = "smartnicd has to see to it, and this command does not stay";
-            return Err(NetError::invalid(option, value, reason));
-        }
-        self.needs_rings()
     }
 
     /// Reads every port's link.

@@ -1,7 +1,7 @@
 //! The spanning tree of each bridge: `smartnic_slowpath::stp`'s machines, told of the model, and their actions carried out on the card.
 //!
 //! Every bridge has a machine, which stands still unless `stp_state` is 1; it is what numbers the ports. The machines are no part of the model,
-//! which is copied for each request: they follow it once a request has been done ([`SpanningTrees::follow`]).
+//! which is copied for each request: they follow it once a request has been done (`SpanningTrees::follow`).
 //!
 //! Covered by `tests/driver/spanning.rs`, and on the simulated card by `tests/tests/driver/spanning.rs`.
 

@@ -6,6 +6,7 @@ mod control;
 mod daemon;
 mod fake;
 mod harness;
+mod ioctl;
 mod local;
 mod loops;
 mod rings;

@@ -59,6 +59,28 @@ fn table(head: &[&str], body: &[Vec<String>]) -> String {
     out
 }
 
+/// `br show`, as brctl(8) has it.
+pub fn bridges(v: &Value, _: &Look) -> String {
+    let mut body = Vec::new();
+    for bridge in rows(v) {
+        let t = |key: &str| text(&bridge[key]);
+        let stp = if bridge["stp_enabled"] == true {
+            "yes"
+        } else {
+            "no"
+        };
+        let ports = rows(&bridge["interfaces"]);
+        let first = ports.first().map(text).unwrap_or_default();
+        body.push(vec![t("ifname"), t("bridge_id"), stp.into(), first]);
+        let more = ports.iter().skip(1);
+        body.extend(more.map(|p| vec![String::new(), String::new(), String::new(), text(p)]));
+    }
+    table(
+        &["bridge name", "bridge id", "STP enabled", "interfaces"],
+        &body,
+    )
+}
+
 /// `dev show`.
 pub fn device(v: &Value, _: &Look) -> String {
     let t = |key: &str| text(&v[key]);

@@ -33,5 +33,7 @@ impl Lower for Steps {
     fn attach(&mut self, _slave: SlaveId) -> Result<(), Errno> {
         Ok(())
     }
-    fn detach(&mut self, _slave: SlaveId) {}
+    fn detach(&mut self, slave: SlaveId) {
+        self.0.push(Effect::Leave(IfIndex(slave)));
+    }
 }

@@ -47,6 +47,8 @@ pub struct Bond {
     group: u32,
     fid: u16,
     machine: Machine,
+    /// The machine was told that the bond is up.
+    up: bool,
     fill: Fill,
     /// Members with their hardware ports, in the order of joining.
     members: Vec<(IfIndex, u32)>,
@@ -91,6 +93,7 @@ impl Bond {
             group,
             fid,
             machine: Machine::new(seed),
+            up: false,
             fill: Fill::Linux,
             members: Vec::new(),
             buckets: Fill::Linux.fill(&[], &[]),
@@ -134,22 +137,21 @@ impl Bond {
     }
 
     fn done(&mut self, steps: Steps) {
+        // Closing releases those that came by the ioctl.
+        let left = |m: &IfIndex| steps.0.contains(&Effect::Leave(*m));
+        self.members.retain(|(m, _)| !left(m));
         self.effects.extend(steps.0);
         self.drain();
     }
-}
 
-impl Master for Bond {
-    fn kind(&self) -> &'static str {
-        "bond"
+    /// The old ioctl's BOND_SETHWADDR: the bond takes a member's address.
+    pub fn take_address(&mut self, now: Duration, member: IfIndex) -> Result<(), NetError> {
+        self.machine.take_address(now, member.0).map_err(refused)?;
+        self.drain();
+        Ok(())
     }
-    fn ifindex(&self) -> IfIndex {
-        self.ifindex
-    }
-    fn members(&self) -> Vec<IfIndex> {
-        self.members.iter().map(|(m, _)| *m).collect()
-    }
-    fn add_member(&mut self, view: View<'_>, member: IfIndex) -> Result<(), NetError> {
+
+    fn join(&mut self, view: View<'_>, member: IfIndex, way: Way) -> Result<(), NetError> {
         let Some(device) = view.device(member) else {
             return Err(NetError::NotFound {
                 what: format!("device {member}"),
@@ -174,11 +176,29 @@ impl Master for Bond {
         };
         let mut steps = Steps::default();
         self.machine
-            .enslave(view.now, &mut steps, Way::Link, &lower)
+            .enslave(view.now, &mut steps, way, &lower)
             .map_err(refused)?;
         self.members.push((member, number));
         self.done(steps);
         Ok(())
+    }
+}
+
+impl Master for Bond {
+    fn kind(&self) -> &'static str {
+        "bond"
+    }
+    fn ifindex(&self) -> IfIndex {
+        self.ifindex
+    }
+    fn members(&self) -> Vec<IfIndex> {
+        self.members.iter().map(|(m, _)| *m).collect()
+    }
+    fn add_member(&mut self, view: View<'_>, member: IfIndex) -> Result<(), NetError> {
+        self.join(view, member, Way::Link)
+    }
+    fn add_running_member(&mut self, view: View<'_>, member: IfIndex) -> Result<(), NetError> {
+        self.join(view, member, Way::Ioctl)
     }
     fn remove_member(&mut self, now: Duration, member: IfIndex) {
         let mut steps = Steps::default();
@@ -186,7 +206,6 @@ impl Master for Bond {
         let released = self.machine.release(now, &mut steps, member.0);
         debug_assert!(released.is_ok());
         self.done(steps);
-        self.members.retain(|(m, _)| *m != member);
     }
 
     fn set(&mut self, view: View<'_>, option: &str, value: &str) -> Result<(), NetError> {
@@ -337,9 +356,10 @@ impl Master for Bond {
         let mut steps = Steps::default();
         self.machine.set_enslaved(own.master.is_some());
         self.machine.set_mtu(own.mtu);
-        match own.up {
-            true => self.machine.open(now),
-            false => self.machine.close(now, &mut steps),
+        match (std::mem::replace(&mut self.up, own.up), own.up) {
+            (false, true) => self.machine.open(now),
+            (true, false) => self.machine.close(now, &mut steps),
+            _ => {}
         }
         for (member, _) in &self.members {
             let link = view.registry.get(*member).and_then(link);

@@ -151,8 +151,10 @@ impl Master for Bridge {
     fn add_member(&mut self, view: View<'_>, member: IfIndex) -> Result<(), NetError> {
         if view.destination(member).is_none() {
             let name = view.registry.name(member);
+            let bridge = view.masters.get(&member).is_some_and(|m| m.fid().is_some());
+            let code = if bridge { "ELOOP" } else { "EOPNOTSUPP" };
             let reason = format!(
-                "{name} cannot be a port of a bridge: ports of the card, lags and bonds can"
+                "{name} cannot be a port of a bridge: ports of the card, lags and bonds can ({code})"
             );
             return Err(NetError::invalid(
                 "master",

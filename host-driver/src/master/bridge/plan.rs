@@ -40,9 +40,8 @@ impl Bridge {
                 let config = &mut plan.ports[port as usize];
                 config.fid = self.fid;
                 // A bond's port that is disabled here goes on taking what the card traps.
-                match member_up && port_up(port) {
-                    true if member.state != state::DISABLED => config.state = member.state,
-                    _ => {}
+                if member_up && port_up(port) && member.state != state::DISABLED {
+                    config.state = member.state;
                 }
                 config.learn = match member.learning {
                     Learning::Off => learn::OFF,

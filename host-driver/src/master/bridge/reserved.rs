@@ -1,7 +1,7 @@
 //! The reserved addresses 01:80:C2:00:00:00 to 0F: which of them a bridge forwards (`group_fwd_mask`), and which one is its own.
 //!
 //! The card has one action for each address, for all bridges: it forwards what every bridge forwards from every port, drops pause frames, and
-//! gives everything else to the host, where [`super::Bridge::rx`] goes on.
+//! gives everything else to the host, where the bridge's `rx` goes on.
 
 use smartnic_regs::values::action;
 use smartnic_slowpath::MacAddr;

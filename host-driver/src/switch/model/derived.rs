@@ -56,7 +56,10 @@ impl Model {
     /// What a master does to devices. One that is gone has nothing done to it.
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
-            let (Effect::Address(dev, _) | Effect::Mtu(dev, _) | Effect::Up(dev, _)) = effect;
+            let (Effect::Address(dev, _)
+            | Effect::Mtu(dev, _)
+            | Effect::Up(dev, _)
+            | Effect::Leave(dev)) = effect;
             let Some(device) = self.registry.get_mut(dev) else {
                 continue;
             };
@@ -64,6 +67,10 @@ impl Model {
                 Effect::Address(_, address) => device.address = address,
                 Effect::Mtu(_, mtu) => device.mtu = mtu,
                 Effect::Up(_, up) => device.up = up,
+                Effect::Leave(_) => {
+                    device.master = None;
+                    self.registry.unregister_rx_handler(dev);
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 //! the card cannot do, leaves a copy behind that was never put to use.
 
 mod derived;
+mod members;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -209,53 +210,6 @@ impl Model {
         Ok(())
     }
 
-    /// Makes `member` a member of `master`. A member of a lag comes up, as a bond's slaves do.
-    pub fn enslave(&mut self, member: &str, master: &str) -> Result<(), NetError> {
-        let member = self.device(member)?.clone();
-        let owner = self.master(master)?.ifindex();
-        if member.master == Some(owner) {
-            return Ok(());
-        }
-        if member.ifindex == owner {
-            return Err(NetError::invalid(
-                "master",
-                master,
-                "a device cannot be its own master",
-            ));
-        }
-        self.registry.register_rx_handler(member.ifindex, owner)?;
-        let mut object = self.take(owner)?;
-        let result = object.add_member(self.view(), member.ifindex);
-        let kind = object.kind();
-        self.masters.insert(owner, object);
-        if let Err(error) = result {
-            self.registry.unregister_rx_handler(member.ifindex);
-            return Err(error);
-        }
-        let device = self.device_mut(member.ifindex)?;
-        device.master = Some(owner);
-        device.up |= kind == "lag";
-        self.refresh();
-        Ok(())
-    }
-
-    /// Takes a device out of its master, if it has one.
-    pub fn leave(&mut self, member: IfIndex) -> Result<(), NetError> {
-        let device = self.device_mut(member)?;
-        let Some(owner) = device.master.take() else {
-            return Ok(());
-        };
-        self.registry.unregister_rx_handler(member);
-        if let Some(master) = self.masters.get_mut(&owner) {
-            master.remove_member(self.now, member);
-            let fid = master.fid();
-            self.statics
-                .retain(|key, (_, to)| *to != member || Some(key.fid) != fid);
-        }
-        self.refresh();
-        Ok(())
-    }
-
     fn take(&mut self, ifindex: IfIndex) -> Result<Box<dyn Master>, NetError> {
         self.masters
             .remove(&ifindex)
@@ -344,6 +298,7 @@ impl Model {
         for ifindex in below.into_iter().chain([ifindex]) {
             self.device_mut(ifindex)?.mtu = mtu as u32;
         }
+        self.refresh();
         Ok(())
     }
 

@@ -3,10 +3,14 @@
 // The doc comments here are usage texts that clap prints: their brackets are no links.
 #![allow(rustdoc::broken_intra_doc_links)]
 
+mod masters;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+
+pub use masters::{BondCommand, BrCommand};
 
 use crate::control::DEFAULT_SOCKET;
 use crate::pci::DeviceSpec;
@@ -102,7 +106,7 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<PortCommand>,
     },
-    /// Links: ports, bridges, lags
+    /// Links: ports, bridges, bonds, lags
     #[command(
         alias = "l",
         after_help = "Examples:
@@ -120,7 +124,27 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<LinkCommand>,
     },
-    /// Lags: members and buckets
+    /// Bridges, by brctl(8)'s verbs and the ioctl's codes
+    #[command(after_help = "Examples:
+  smartnic-ctl br addbr br0
+  smartnic-ctl br addif br0 port1
+  smartnic-ctl br stp br0 on
+  smartnic-ctl br show")]
+    Br {
+        /// What to do
+        #[command(subcommand)]
+        command: BrCommand,
+    },
+    /// Bonds, by ifenslave(8)'s verbs and the ioctl's codes
+    #[command(after_help = "Examples:
+  smartnic-ctl bond enslave bond0 port3       port3 is up, and has a link
+  smartnic-ctl bond release bond0 port3")]
+    Bond {
+        /// What to do
+        #[command(subcommand)]
+        command: BondCommand,
+    },
+    /// Lags and bonds: members and buckets
     #[command(after_help = "Examples:
   smartnic-ctl lag
   smartnic-ctl lag buckets lag0        which member each of the 840 buckets leads to, read from the hardware")]
@@ -203,7 +227,8 @@ pub enum PortCommand {
     #[command(
         long_about = "PORT [ up | down ] [ mtu N ] [ address MAC ] [ state disabled|listening|learning|forwarding|blocking ]
      [ learning on|slow-path|off ] [ flood on|off ] [ mcast_flood on|off ] [ bcast_flood on|off ]
-     [ hairpin on|off ] [ isolated on|off ]
+     [ hairpin on|off ] [ isolated on|off ] [ cost N ] [ priority 0..63 ] [ guard on|off ] [ root_block on|off ]
+     [ admin_edge on|off ] [ auto_edge on|off ] [ point_to_point auto|yes|no ] [ group_fwd_mask MASK ]
 
 learning on: the hardware learns; slow-path: it reports unknown sources and smartnicd inserts them."
     )]
@@ -226,13 +251,15 @@ pub enum LinkCommand {
         #[arg(value_name = "NAME")]
         words: Vec<String>,
     },
-    /// NAME [ up ] [ mtu N ] [ address MAC ] type bridge|lag [ OPTION VALUE ]...
+    /// NAME [ up ] [ mtu N ] [ address MAC ] type bridge|bond|lag [ OPTION VALUE ]...
     #[command(
         alias = "a",
-        long_about = "[ name ] NAME [ up ] [ mtu N ] [ address MAC ] type { bridge | lag } [ OPTION VALUE ]...
+        long_about = "[ name ] NAME [ up ] [ mtu N ] [ address MAC ] type { bridge | bond | lag } [ OPTION VALUE ]...
 
 NAME may contain %d for the lowest free number.
-bridge: ageing_time CENTISECONDS (30000; one for all bridges of a card; 0: no ageing)
+bridge: ageing_time CENTISECONDS (30000; one for all bridges of a card; 0: no ageing), stp_state 0|1|2, forcevers stp|rstp,
+        priority, hello_time, max_age, forward_delay, tx_hold_count, group_address, group_fwd_mask
+bond:   Linux's options, as in ip-link(8): mode, miimon, lacp_rate, xmit_hash_policy, primary, ...; lb_fill as of a lag
 lag:    mode balance-xor|active-backup (balance-xor), xmit_hash_policy layer2|layer2+3|layer3+4 (layer2),
         lb_fill linux|resilient (linux), primary PORT"
     )]
@@ -241,7 +268,7 @@ lag:    mode balance-xor|active-backup (balance-xor), xmit_hash_policy layer2|la
         #[arg(required = true, value_name = "WORD")]
         words: Vec<String>,
     },
-    /// Delete a bridge or lag
+    /// Delete a bridge, bond or lag
     #[command(aliases = ["delete", "d"], name = "del")]
     Delete {
         /// [ dev ] NAME

@@ -1,0 +1,73 @@
+//! Members join masters and leave them.
+
+use super::Model;
+use crate::netdev::{IfIndex, NetError};
+
+impl Model {
+    /// Makes `member` a member of `master`. A member of a lag comes up, as a bond's slaves do.
+    pub fn enslave(&mut self, member: &str, master: &str) -> Result<(), NetError> {
+        self.join(member, master, false)
+    }
+
+    /// The same by the old ioctl.
+    pub fn enslave_running(&mut self, member: &str, master: &str) -> Result<(), NetError> {
+        self.join(member, master, true)
+    }
+
+    fn join(&mut self, member: &str, master: &str, ioctl: bool) -> Result<(), NetError> {
+        let member = self.device(member)?.clone();
+        let owner = self.master(master)?.ifindex();
+        if member.master == Some(owner) && !ioctl {
+            return Ok(());
+        }
+        if member.ifindex == owner {
+            return Err(NetError::invalid(
+                "master",
+                master,
+                "a device cannot be its own master",
+            ));
+        }
+        // Each way has its own order: the ioctl asks the master first.
+        if !ioctl {
+            self.registry.register_rx_handler(member.ifindex, owner)?;
+        }
+        let mut object = self.take(owner)?;
+        let result = match ioctl {
+            true => object.add_running_member(self.view(), member.ifindex),
+            false => object.add_member(self.view(), member.ifindex),
+        };
+        let kind = object.kind();
+        self.masters.insert(owner, object);
+        if let Err(error) = result {
+            if !ioctl {
+                self.registry.unregister_rx_handler(member.ifindex);
+            }
+            return Err(error);
+        }
+        if ioctl {
+            self.registry.register_rx_handler(member.ifindex, owner)?;
+        }
+        let device = self.device_mut(member.ifindex)?;
+        device.master = Some(owner);
+        device.up |= kind == "lag";
+        self.refresh();
+        Ok(())
+    }
+
+    /// Takes a device out of its master, if it has one.
+    pub fn leave(&mut self, member: IfIndex) -> Result<(), NetError> {
+        let device = self.device_mut(member)?;
+        let Some(owner) = device.master.take() else {
+            return Ok(());
+        };
+        self.registry.unregister_rx_handler(member);
+        if let Some(master) = self.masters.get_mut(&owner) {
+            master.remove_member(self.now, member);
+            let fid = master.fid();
+            self.statics
+                .retain(|key, (_, to)| *to != member || Some(key.fid) != fid);
+        }
+        self.refresh();
+        Ok(())
+    }
+}
