@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::CliError;
 use super::words::{Words, missing, once, unexpected};
 use crate::control::api::{AddLink, Options, SetLink};
+use crate::master::bridge::multicast::PortKnobs;
 use crate::master::bridge::port::PORT_OPTIONS;
 
 /// `[ dev ] NAME`, or nothing.
@@ -115,7 +116,7 @@ pub fn port_set(name: &str, words: &[String]) -> Result<SetLink, CliError> {
             "up" | "down" => once(&mut link.up, word, word == "up")?,
             "mtu" => once(&mut link.mtu, word, words.number(word)?)?,
             "address" => once(&mut link.address, word, words.value(word)?.into())?,
-            word if PORT_OPTIONS.contains(&word) => {
+            word if PORT_OPTIONS.contains(&word) || PortKnobs::words().any(|w| w == word) => {
                 if members
                     .insert(word.into(), words.value(word)?.into())
                     .is_some()

@@ -7,6 +7,7 @@ pub mod args;
 pub mod fdb;
 pub mod ioctl;
 pub mod link;
+pub mod mdb;
 pub mod text;
 pub mod words;
 
@@ -228,6 +229,7 @@ pub fn execute(client: &mut Client, command: &Command, look: Look) -> Result<Str
             }
         },
         Command::Fdb { command } => fdb_command(client, command.as_ref(), look),
+        Command::Mdb { command } => mdb::run(client, command.as_ref(), look),
         Command::Br { command } => ioctl::bridge(client, command, look),
         Command::Bond { command } => ioctl::bond(client, command),
         Command::Stats { name, nonzero } => {

@@ -103,6 +103,33 @@ pub struct Ioctl {
     pub port: Option<String>,
 }
 
+/// Parameters of ListMdb.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListMdb {
+    /// This bridge's; all without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<String>,
+}
+
+/// Parameters of AddMdb and DeleteMdb.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeMdb {
+    /// The bridge.
+    pub dev: String,
+    /// One of its ports, or the bridge.
+    pub port: String,
+    /// The group's address.
+    pub grp: String,
+    /// The source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub src: Option<String>,
+    /// Stays until it is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permanent: Option<bool>,
+}
+
 /// Parameters of ListFdb.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

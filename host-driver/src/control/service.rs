@@ -1,5 +1,6 @@
 //! What each call does.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -7,8 +8,8 @@ use serde_json::{Value, json};
 use smartnic_regs::values::kind;
 
 use super::api::{
-    AddFdb, AddLink, ByName, DeleteFdb, FlushFdb, Ioctl, ListFdb, Named, Nothing, Options,
-    SetDevice, SetLink,
+    AddFdb, AddLink, ByName, ChangeMdb, DeleteFdb, FlushFdb, Ioctl, ListFdb, ListMdb, Named,
+    Nothing, Options, SetDevice, SetLink,
 };
 use super::wire::{Call, WireError, parameters};
 use super::{INTERFACE, NAME, ioctl, show};
@@ -19,6 +20,7 @@ use crate::switch::Switch;
 use crate::switch::fdb::{FdbRequest, FlushWhat};
 use crate::switch::model::Model;
 use crate::switch::scan::FdbScan;
+use crate::switch::snooping::MdbUser;
 
 /// What becomes of a call.
 pub enum Outcome {
@@ -169,6 +171,17 @@ fn ours(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireE
             let ByName { name } = parameters(call)?;
             json(json!({ "stats": show::stats(switch, name.as_deref())? }))
         }
+        "ListMdb" => {
+            let ListMdb { dev } = parameters(call)?;
+            let bridge = dev.map(|d| switch.model().device(&d).map(|d| d.ifindex));
+            json(json!({ "mdb": switch.mdb(bridge.transpose()?) }))
+        }
+        "AddMdb" | "DeleteMdb" => {
+            let change: ChangeMdb = parameters(call)?;
+            let entry = mdb_entry(&change)?;
+            let add = method == "AddMdb";
+            done(switch.change_mdb(add, &change.dev, &change.port, &entry))
+        }
         "MonitorFdb" => {
             parameters::<Nothing>(call)?;
             if call.more {
@@ -251,6 +264,20 @@ fn mac(argument: &str, text: &str) -> Result<MacAddr, NetError> {
             text,
             "an Ethernet address looks like 02:00:00:00:00:01",
         )
+    })
+}
+
+fn ip(argument: &str, text: &str) -> Result<IpAddr, NetError> {
+    let reason = "an address of IPv4 or IPv6 is wanted";
+    text.parse()
+        .map_err(|_| NetError::invalid(argument, text, reason))
+}
+
+fn mdb_entry(change: &ChangeMdb) -> Result<MdbUser, NetError> {
+    Ok(MdbUser {
+        group: ip("grp", &change.grp)?,
+        source: change.src.as_deref().map(|s| ip("src", s)).transpose()?,
+        permanent: change.permanent == Some(true),
     })
 }
 

@@ -23,13 +23,17 @@ impl Switch {
     /// The time left until [`Switch::tick`] is wanted; `None`: nothing waits for time.
     pub fn next_tick(&self) -> Option<Duration> {
         let masters = self.model.masters.values().filter_map(|m| m.deadline());
-        let at = masters.chain(self.spanning.deadline()).min()?;
+        let at = masters
+            .chain(self.spanning.deadline())
+            .chain(self.snooping.deadline())
+            .min()?;
         Some(at.saturating_sub(self.clock.now()))
     }
     /// Lets the protocols do what the configuration, links and time ask for, and sends what waits.
     pub fn tick(&mut self) {
         self.run_masters();
         self.span();
+        self.snoop();
         self.flush_control();
     }
 

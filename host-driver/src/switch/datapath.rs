@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use smartnic_regs::ring::completion;
-use smartnic_regs::values::dest;
+use smartnic_regs::values::{dest, reason};
 
 use super::Switch;
 use crate::device::MacAddr;
@@ -85,6 +85,12 @@ impl Switch {
         let now = self.clock.now();
         for _ in 0..MAX_ROUNDS {
             let owner = self.model.registry.get(frame.dev)?.rx_handler;
+            if let Some(bridge) = owner
+                && frame.data[0] & 1 == 1
+                && frame.reason < reason::RESERVED
+            {
+                self.hear(bridge, Some(frame.dev), &frame.data);
+            }
             let verdict = match owner.and_then(|o| self.model.masters.get_mut(&o)) {
                 Some(master) => master.rx(now, &mut frame),
                 None => RxVerdict::Pass,
@@ -142,6 +148,9 @@ impl Switch {
         {
             self.count_tx(dev, frame.len(), false);
             return Ok(true);
+        }
+        if frame[0] & 1 == 1 {
+            self.hear(dev, None, frame);
         }
         let mut frame = Cow::Borrowed(frame);
         let targets = self.targets(dev, &mut frame)?;

@@ -13,6 +13,7 @@ pub mod fdb;
 pub mod model;
 pub mod plan;
 pub mod scan;
+pub mod snooping;
 pub mod spanning;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use crate::netdev::NetError;
 use crate::pci::{PciError, PciTransport};
 use model::Model;
 use plan::Plan;
+use snooping::Snoopers;
 use spanning::SpanningTrees;
 
 pub use fdb::{FdbEntry, FdbNotice, NoticeKind};
@@ -74,6 +76,7 @@ pub struct Switch {
     notices: Vec<FdbNotice>,
     clock: Clock,
     spanning: SpanningTrees,
+    snooping: Snoopers,
     waiting: control::Waiting,
     /// Somebody calls [`Switch::tick`] as long as the switch is in use: protocols can run.
     attended: bool,
@@ -134,6 +137,7 @@ impl Switch {
             notices: Vec::new(),
             clock: Clock::default(),
             spanning: SpanningTrees::default(),
+            snooping: Snoopers::default(),
             waiting: control::Waiting::new(),
             attended: true,
         };

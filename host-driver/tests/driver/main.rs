@@ -9,6 +9,7 @@ mod harness;
 mod ioctl;
 mod local;
 mod loops;
+mod mdb;
 mod rings;
 mod serial;
 mod serial_board;

@@ -318,7 +318,7 @@ fn refusals_name_the_argument_and_change_nothing() {
         ),
         (
             |m| m.set_option("br0", "color", "red"),
-            "argument color: \"red\" is wrong: a bridge has no such option; it has: ageing_time, stp_state, forcevers, priority, hello_time, max_age, forward_delay, tx_hold_count, group_address, group_fwd_mask",
+            "argument color: \"red\" is wrong: a bridge has no such option; it has: ageing_time, stp_state, forcevers, priority, hello_time, max_age, forward_delay, tx_hold_count, group_address, group_fwd_mask, mcast_snooping, mcast_router, mcast_query_use_ifaddr, mcast_querier, mcast_hash_elasticity, mcast_hash_max, mcast_last_member_count, mcast_startup_query_count, mcast_last_member_interval, mcast_membership_interval, mcast_querier_interval, mcast_query_interval, mcast_query_response_interval, mcast_startup_query_interval, mcast_stats_enabled, mcast_igmp_version, mcast_mld_version",
         ),
         (
             |m| m.set_member_option("port1", "learning", "maybe"),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use masters::{BondCommand, BrCommand};
+pub use masters::{BondCommand, BrCommand, MdbCommand};
 
 use crate::control::DEFAULT_SOCKET;
 use crate::pci::DeviceSpec;
@@ -165,6 +165,16 @@ pub enum Command {
         /// What to do
         #[command(subcommand)]
         command: Option<FdbCommand>,
+    },
+    /// The multicast database, which the driver keeps
+    #[command(after_help = "Examples:
+  smartnic-ctl -d -s mdb show dev br0
+  smartnic-ctl mdb add dev br0 port port1 grp 239.1.1.1 permanent
+  smartnic-ctl mdb del dev br0 port port1 grp 239.1.1.1")]
+    Mdb {
+        /// What to do
+        #[command(subcommand)]
+        command: Option<MdbCommand>,
     },
     /// Counters of ports and host, or of one interface (a lag or bridge: the sum of its ports)
     #[command(after_help = "Examples:

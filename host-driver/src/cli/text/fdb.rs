@@ -8,7 +8,7 @@ use super::{rows, text};
 use crate::cli::Look;
 use crate::control::api::FdbEventInfo;
 
-/// What [`trim`] does, to each of a list.
+/// What `trim` does, to each of a list.
 pub fn trim_fdb(entries: &mut Value, look: &Look) {
     for entry in entries.as_array_mut().into_iter().flatten() {
         trim(entry, look);

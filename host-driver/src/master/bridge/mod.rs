@@ -14,9 +14,11 @@
 //! |---|---|
 //! | `port.rs` | a port's options |
 //! | `settings.rs` | the bridge's options, and what the spanning tree is told |
+//! | `multicast.rs` | the options of multicast snooping, which the driver runs ([`crate::switch::snooping`]) |
 //! | `reserved.rs` | the reserved addresses |
 //! | `plan.rs` | what the hardware has to do |
 
+pub mod multicast;
 mod plan;
 pub mod port;
 pub mod reserved;
@@ -33,6 +35,7 @@ use crate::device::MacAddr;
 use crate::netdev::{Frame, IfIndex, NetError, RxVerdict};
 use crate::switch::plan::Plan;
 
+use multicast::Knobs;
 pub use port::{BridgePort, Learning, STATES};
 pub use settings::{AGEING_DEFAULT, AGEING_MAX, Stp};
 pub(crate) use settings::{centiseconds, id_text};
@@ -50,6 +53,7 @@ pub struct Bridge {
     /// The address is filled in when the spanning tree is told.
     settings: BridgeSettings,
     group_fwd_mask: u16,
+    multicast: Knobs,
 }
 
 impl Bridge {
@@ -64,6 +68,7 @@ impl Bridge {
             stp: Stp::Off,
             settings: BridgeSettings::new(MacAddr::default(), Protocol::Stp),
             group_fwd_mask: 0,
+            multicast: Knobs::default(),
         }
     }
     /// Ageing time in 1/100 s.
@@ -90,6 +95,11 @@ impl Bridge {
         self.stp
     }
 
+    /// The settings of multicast snooping.
+    pub fn multicast(&self) -> &Knobs {
+        &self.multicast
+    }
+
     /// The spanning tree puts a port into a state.
     pub fn set_port_state(&mut self, port: IfIndex, state: PortState) {
         if self.stp == Stp::On
@@ -104,7 +114,7 @@ impl Bridge {
     }
 
     /// A port's state in force: disabled while it or the bridge cannot carry frames.
-    fn state(&self, view: View<'_>, port: &BridgePort) -> u32 {
+    pub fn state(&self, view: View<'_>, port: &BridgePort) -> u32 {
         let up = view.device(self.ifindex).is_some_and(|d| d.up);
         match up && active(view, port.ifindex) {
             true => port.state,

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use smartnic_regs::values::state;
 use smartnic_slowpath::stp::{PointToPoint, PortSettings};
 
+use super::multicast::PortKnobs;
 use super::reserved;
 use crate::master::options;
 use crate::netdev::{IfIndex, NetError};
@@ -93,6 +94,8 @@ pub struct BridgePort {
     pub isolated: bool,
     /// Reserved addresses that are forwarded from it, bit n for 01:80:C2:00:00:0n.
     pub group_fwd_mask: u16,
+    /// The settings of multicast snooping.
+    pub multicast: PortKnobs,
 }
 
 impl BridgePort {
@@ -108,6 +111,7 @@ impl BridgePort {
             hairpin: false,
             isolated: false,
             group_fwd_mask: 0,
+            multicast: PortKnobs::default(),
         }
     }
 
@@ -155,13 +159,10 @@ impl BridgePort {
             "group_fwd_mask" => {
                 self.group_fwd_mask = reserved::mask(option, value, reserved::PORT_RESTRICTED)?;
             }
+            _ if self.multicast.set(option, value)? => {}
             _ => {
-                return Err(options::unknown(
-                    option,
-                    value,
-                    "a bridge port",
-                    &PORT_OPTIONS,
-                ));
+                let all: Vec<&str> = PORT_OPTIONS.into_iter().chain(PortKnobs::words()).collect();
+                return Err(options::unknown(option, value, "a bridge port", &all));
             }
         }
         Ok(())
@@ -193,7 +194,10 @@ impl BridgePort {
             ("group_fwd_mask", json!(reserved::show(self.group_fwd_mask))),
             ("offload", options::offload(&PORT_OPTIONS, &IN_HARDWARE)),
         ];
-        pairs.map(|(k, v)| (k.to_owned(), v)).into_iter().collect()
+        let mut info: Map<String, Value> =
+            pairs.map(|(k, v)| (k.to_owned(), v)).into_iter().collect();
+        self.multicast.show(&mut info);
+        info
     }
 }
 

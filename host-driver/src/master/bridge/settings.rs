@@ -7,6 +7,7 @@ use smartnic_regs::values::state;
 use smartnic_slowpath::stp::{BridgeSettings, BridgeTimes, Protocol, StpError};
 use smartnic_slowpath::wire::bpdu::BridgeId;
 
+use super::multicast::Knobs;
 use super::{Bridge, options, reserved};
 use crate::device::MacAddr;
 use crate::master::View;
@@ -105,7 +106,11 @@ impl Bridge {
             "group_fwd_mask" => {
                 self.group_fwd_mask = reserved::mask(option, value, reserved::BRIDGE_RESTRICTED)?;
             }
-            _ => return Err(options::unknown(option, value, "a bridge", &OPTIONS)),
+            _ if self.multicast.set(option, value)? => {}
+            _ => {
+                let all: Vec<&str> = OPTIONS.into_iter().chain(Knobs::words()).collect();
+                return Err(options::unknown(option, value, "a bridge", &all));
+            }
         }
         Ok(())
     }
@@ -183,6 +188,9 @@ impl Bridge {
             ("fid", json!(self.fid)),
             ("offload", options::offload(&OPTIONS, &IN_HARDWARE)),
         ];
-        pairs.map(|(k, v)| (k.to_owned(), v)).into_iter().collect()
+        let mut info: Map<String, Value> =
+            pairs.map(|(k, v)| (k.to_owned(), v)).into_iter().collect();
+        self.multicast.show(&mut info);
+        info
     }
 }
