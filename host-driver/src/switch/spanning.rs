@@ -3,7 +3,7 @@
 //! Every bridge has a machine, which stands still unless `stp_state` is 1; it is what numbers the ports. The machines are no part of the model,
 //! which is copied for each request: they follow it once a request has been done (`SpanningTrees::follow`).
 //!
-//! Covered by `tests/driver/spanning.rs`, and on the simulated card by `tests/tests/driver/spanning.rs`.
+//! Covered by `tests/driver/spanning`, and on the simulated card by `tests/tests/driver/spanning.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -14,7 +14,7 @@
 //! | `show.rs` | iproute2's keys |
 //! | `plan.rs` | what the hardware has to do |
 //!
-//! Covered by `tests/driver/bond.rs`, and on the simulated card by `tests/tests/driver/bond.rs`.
+//! Covered by `tests/driver/bond`, and on the simulated card by `tests/tests/driver/bond.rs`.
 
 mod lower;
 mod plan;
