@@ -260,9 +260,9 @@ fn emit(e: &Emit) -> Result<(), String> {
 /// A file of Verilog as one for each of its modules; another file as it is.
 fn split((name, text): (String, String)) -> Files {
     match name.strip_suffix(".v") {
-        Some(_) => rtl::modules(&text)
+        Some(_) => smartnic_verilated::split(&text)
             .into_iter()
-            .map(|(module, text)| (format!("{module}.v"), text))
+            .map(|unit| (format!("{}.v", unit.name), unit.text))
             .collect(),
         None => vec![(name, text)],
     }

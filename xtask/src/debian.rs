@@ -58,12 +58,12 @@ impl Apt {
             fs::create_dir_all(dir.join(part))?;
         }
         let shown = dir.display();
-        // Lists of a release to come are valid for a week, and mirrors are late: what is signed is good enough for tools.
         fs::write(dir.join("status"), "")?;
         fs::write(
             dir.join("etc/sources.list"),
             format!("deb [signed-by={KEYRING}] {} {suite} main\n", mirror()?),
         )?;
+        // Lists of a release to come are valid for a week, and mirrors are late: what is signed is good enough for tools.
         fs::write(
             dir.join("apt.conf"),
             format!(

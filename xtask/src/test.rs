@@ -147,17 +147,15 @@ fn board(design: &Design) -> Vec<Step> {
 
 /// The bitstream, by the first seed that meets the board's timing.
 fn timed(made: &Ecp5<'_>) -> Result<()> {
-    let mut last = Ok(());
+    let mut result = Ok(());
     for seed in SEEDS {
-        if let Err(error) = &last {
-            eprintln!("seed {}: {error:#}", seed - 1);
-        }
-        last = made.finish(seed);
-        if last.is_ok() {
-            break;
+        result = made.finish(seed);
+        match &result {
+            Ok(()) => break,
+            Err(error) => eprintln!("seed {seed}: {error:#}"),
         }
     }
-    last
+    result
 }
 
 /// All that needs no FPGA tools.

@@ -19,7 +19,7 @@ mod process;
 pub mod ram;
 
 pub use choose::{all_of, any_of, pick, select_onehot, xor_of};
-pub use emit::{design, emit, modules};
+pub use emit::{design, emit};
 pub use expr::{E, Operand, cat, lit, lit_wide, mux};
 pub use inst::Inst;
 pub use module::{Domain, Module};

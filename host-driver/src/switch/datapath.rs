@@ -149,8 +149,12 @@ impl Switch {
             self.count_tx(dev, frame.len(), false);
             return Ok(true);
         }
-        if frame[0] & 1 == 1 {
-            self.hear(dev, None, frame);
+        // A master that chooses does so once a frame, so there must be room for whatever it chooses.
+        let masters = &self.model.masters;
+        let chooses = masters.get(&dev).filter(|m| m.chooses());
+        let most = chooses.map_or(0, |m| m.members().len());
+        if self.with_card(|card| Ok(card.rings()?.tx_free()))? < most {
+            return Ok(false);
         }
         let mut frame = Cow::Borrowed(frame);
         let targets = self.targets(dev, &mut frame)?;
@@ -166,6 +170,9 @@ impl Switch {
             Ok(true)
         })?;
         if sent {
+            if frame[0] & 1 == 1 {
+                self.hear(dev, None, &frame);
+            }
             self.count_tx(dev, frame.len(), !targets.is_empty());
         }
         Ok(sent)

@@ -147,6 +147,30 @@ fn a_noisy_line_costs_time_and_nothing_else() {
 }
 
 #[test]
+fn garbled_answers_are_asked_for_again() {
+    let board = Board::new(Shape::default());
+    let mut serial = Serial::open(&board.path).expect("opens");
+    for spoiled in [1, 7] {
+        let spoil = || {
+            board.mood(Mood {
+                spoiled,
+                ..Mood::default()
+            });
+        };
+        spoil();
+        serial.write32(0, global::SCRATCH.addr, spoiled).unwrap();
+        spoil();
+        assert_eq!(serial.read32(0, global::SCRATCH.addr).unwrap(), spoiled);
+    }
+    board.mood(Mood {
+        spoiled: 8,
+        ..Mood::default()
+    });
+    let error = serial.read32(0, global::SCRATCH.addr).unwrap_err();
+    assert!(error.to_string().contains("makes sense"), "{error}");
+}
+
+#[test]
 fn a_board_that_starts_again() {
     let board = Board::new(Shape::default());
     let mut serial = Serial::open(&board.path).expect("opens");

@@ -24,6 +24,8 @@ use crate::fake::{Fake, Shape};
 pub struct Mood {
     /// One byte in so many is garbled, each way; 0: none.
     pub noise: u32,
+    /// So many answers come with a wrong first character.
+    pub spoiled: u32,
     /// Nothing comes back.
     pub dead: bool,
     /// After so many bytes of answers the firmware starts again, once.
@@ -152,6 +154,12 @@ impl Board {
                     out.truncate((limit - sent.min(limit)) as usize);
                     mood.restart_after = None;
                     app = App::new(&mut bus, 1);
+                }
+                for first in out.iter_mut().filter(|b| **b == b'#') {
+                    if mood.spoiled > 0 {
+                        mood.spoiled -= 1;
+                        *first = b'?';
+                    }
                 }
                 garble(&mut rng, mood.noise, &mut out);
                 sent += out.len() as u32;

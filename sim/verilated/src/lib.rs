@@ -52,4 +52,5 @@ mod tools;
 pub use design::{Design, Direction, Opt, Options, Port};
 pub use error::Error;
 pub use model::{InputId, Model, OutputId};
+pub use split::{Unit, split};
 pub use tools::{Tools, tools_dir};

@@ -71,8 +71,8 @@ pub fn monitor(event: Option<&FdbEventInfo>, look: &Look) -> String {
     let Some(event) = event else {
         return String::new();
     };
-    let mut entries = json!([event.entry]);
-    trim_fdb(&mut entries, look);
+    let mut entry = json!(event.entry);
+    trim(&mut entry, look);
     let prefix = match event.event.as_str() {
         "deleted" => "Deleted ",
         "aged" => "Deleted (aged) ",
@@ -80,5 +80,5 @@ pub fn monitor(event: Option<&FdbEventInfo>, look: &Look) -> String {
         "refused" => "Refused (full) ",
         _ => "",
     };
-    format!("{prefix}{}", fdb_line(&entries[0]))
+    format!("{prefix}{}", fdb_line(&entry))
 }

@@ -91,7 +91,11 @@ fn judge(line: &str, tag: &str) -> Answer {
     let mut words = body.split(' ');
     match (words.next(), words.next()) {
         (Some(t), Some("ok")) if t == tag => Answer::Ok(words.map(str::to_owned).collect()),
-        (Some(t), Some("err")) if t == tag => Answer::Err(words.collect::<Vec<_>>().join(" ")),
+        (Some(t), Some("err")) if t == tag => match words.clone().next() {
+            // Its checksum did not fit.
+            Some("5") => Answer::Garbled,
+            _ => Answer::Err(words.collect::<Vec<_>>().join(" ")),
+        },
         // The board could not read the request's tag.
         (Some("err"), _) => Answer::Garbled,
         _ => Answer::Other,
@@ -201,35 +205,25 @@ impl<L: Line> Serial<L> {
                 heard = true;
                 match judge(&line, &tag) {
                     Answer::Ok(words) => return Ok(words),
-                    Answer::Err(reason) if reason.starts_with("5 ") => {
-                        garbled += 1;
-                        break;
-                    }
                     Answer::Err(reason) => {
                         return Err(self.wrong(format!("it refuses \"{text}\": {reason}")));
                     }
-                    // Asked again at once: a board does not do a request twice that comes again with its tag.
-                    Answer::Garbled => {
-                        garbled += 1;
-                        break;
-                    }
-                    Answer::Noise => {
-                        noise = true;
-                        garbled += 1;
-                        break;
-                    }
-                    Answer::Started if repeatable => {
-                        garbled += 1;
-                        break;
-                    }
-                    Answer::Started => {
+                    Answer::Started if !repeatable => {
                         let reason = format!(
                             "it started again while \"{text}\" was under way, which may be done or not: look, and repeat the command"
                         );
                         return Err(self.wrong(reason));
                     }
-                    Answer::Other => noise = true,
+                    Answer::Other => {
+                        noise = true;
+                        continue;
+                    }
+                    Answer::Noise => noise = true,
+                    Answer::Garbled | Answer::Started => {}
                 }
+                // Asked again at once: a board does not do a request twice that comes again with its tag.
+                garbled += 1;
+                break;
             }
         }
         let reason = match (heard, noise) {

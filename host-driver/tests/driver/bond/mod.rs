@@ -304,6 +304,29 @@ fn active_backup_fails_over_in_hardware() {
     assert!(!end.switch.model().device("bond0").unwrap().carrier);
 }
 
+/// A frame that waits for room is chosen for once.
+#[test]
+fn round_robin_goes_on_where_the_ring_was_full() {
+    let clock = Clock::manual();
+    let mut end = Station::new(&clock, 1, &[("mode", "balance-rr")]);
+    let bond0 = end.switch.model().device("bond0").unwrap().ifindex;
+    let mut refused = 0;
+    for n in 0..100 {
+        while !end.switch.xmit(bond0, &[n; 60]).unwrap() {
+            refused += 1;
+            // Asked once more than there is an answer: in vain, and without a trace.
+            assert!(!end.switch.xmit(bond0, &[n; 60]).unwrap());
+            end.switch.flush_tx().unwrap();
+            end.switch.poll().unwrap();
+        }
+    }
+    end.switch.flush_tx().unwrap();
+    assert!(refused > 0, "the ring was never full");
+    let to: Vec<u32> = end.sent().into_iter().map(|(to, _)| to).collect();
+    let turns: Vec<u32> = (0..100).map(|n| (n + 1) % 2).collect();
+    assert_eq!(to, turns);
+}
+
 /// What the hardware has no mode for: the driver chooses for the host's frames.
 #[test]
 fn other_modes_are_the_drivers() {
