@@ -92,6 +92,16 @@ fn unhurried(entries: u32, cam: u32) -> f64 {
         cam,
         "refused with room in the CAM"
     );
+    // The full table by slots: what stands in one has nothing of the CAM's entry that is read along with it.
+    let mut listed = 0;
+    for i in 0..entries + cam {
+        let Some((key, o)) = f.slot(i) else { continue };
+        let station = keys[..n].iter().position(|k| *k == key);
+        let dest = station.expect("a station that was learned") as u32 % 8;
+        assert_eq!((o.dest, o.kind, o.age), (dest, 0, 3), "slot {i}");
+        listed += 1;
+    }
+    assert_eq!(listed, n);
     // The host is refused too, and told so.
     let o = f.add(keys[n], 1, 0, 3);
     assert!(o.full && !o.found);

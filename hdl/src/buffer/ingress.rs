@@ -5,8 +5,8 @@
 //! first beat of each cell the source must be admitted (`pool.rs`) and a cell must be there; if not, the frame is dropped whole: its
 //! cells go to the release engine at once, the rest of its beats is swallowed, its record says `done_nocell`.
 //!
-//! Latency: beat accepted to RAM write 2 cycles, `in_eop` accepted to `done_valid` 2 cycles. Rate: one beat a cycle over two or more
-//! sources, one every two cycles from a single one. A frame of more than 255 cells is dropped as `done_nocell`. A beat
+//! Latency: beat accepted to RAM write 2 cycles, `in_eop` accepted to `done_valid` 3 cycles. Rate: one beat a cycle over two or more
+//! sources, one every two cycles from a single one; a `done` record every two cycles. A frame of more than 255 cells is dropped as `done_nocell`. A beat
 //! without `sop` outside a frame is swallowed; `sop` inside a frame is ignored, so that no cell can be lost.
 //! `done` records wait in a FIFO of 16; from 12 on the input pauses. Test: `tests/buffer`.
 
@@ -163,11 +163,20 @@ pub(crate) fn ingress(params: &Params) -> Module {
     ]);
     let done = m.inst("done", &fifo(28 + c, DONE_PAUSE));
     let done_ready = m.input("done_ready", 1);
+    // One more waits in a register, so that the taker's answer, which comes from the other side of the card, ends here
+    // and not at the FIFO's pointers. It is filled when it is empty: a record each second cycle.
+    let held = m.reg("done_held", 1, 0);
+    let fills = m.named("done_fills", done.port("out_valid") & !&held);
+    let leaves = m.named("done_leaves", &held & &done_ready);
     done.drive("in_valid", &beat & &x_eop)
         .drive("in_data", &record)
-        .drive("out_ready", &done_ready);
-    let d = m.named("done_word", done.port("out_data"));
-    m.output_of("done_valid", done.port("out_valid"));
+        .drive("out_ready", !&held);
+    let d = m.delay_if(&fills, "done_word", &done.port("out_data"));
+    m.process(|p| {
+        p.if_(&fills, |p| p.set(&held, true));
+        p.elif(&leaves, |p| p.set(&held, false));
+    });
+    m.output_of("done_valid", &held);
     m.output_of("done_source", d.slice(0, 4));
     m.output_of("done_head", d.slice(4, c));
     m.output_of("done_cells", d.slice(4 + c, 8));
@@ -176,7 +185,6 @@ pub(crate) fn ingress(params: &Params) -> Module {
     m.output_of("done_nocell", d.slice(27 + c, 1));
     m.output_of("pause", done.port("almost_full"));
 
-    let taken = done.port("out_valid") & &done_ready;
     let quiet = any_of(
         1,
         &[
@@ -186,7 +194,8 @@ pub(crate) fn ingress(params: &Params) -> Module {
             write,
             link,
             lost,
-            taken,
+            fills,
+            leaves,
         ],
     );
     m.output_of("idle", !quiet);

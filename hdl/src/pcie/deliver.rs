@@ -4,7 +4,7 @@
 //! transfer. Pipeline: read, RAM output, register, shift, pack two double words; all of it stalls with the receiver. A
 //! slot that failed ends the transfer with one beat `last` and `err`, and the slots left of that transfer are skipped.
 //! A client whose transfers are of whole, aligned beats has no shifter.
-//! Throughput: a double word a cycle, 1 cycle lost a slot. Tests: `tests/pcie.rs`, `tests/pcie_dma.rs`.
+//! Throughput: a double word a cycle, 2 cycles lost a slot. Tests: `tests/pcie.rs`, `tests/pcie_dma.rs`.
 
 use crate::rtl::{Module, cat, lit, mux, pick};
 

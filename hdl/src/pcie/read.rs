@@ -350,10 +350,18 @@ pub fn dma_read(c: u32) -> Module {
         .drive("wdata", &data)
         .drive("ren", out.port("read"))
         .drive("raddr", cat([&get, &out.port("place")]));
+    // The head of the queue as of the cycle before, so that choosing among the slots is no part of the way to `used`. What is
+    // done stays as it is until it is released; then one cycle goes by without a head.
+    let head_done = m.reg("head_done", 1, 0);
+    m.assign(
+        &head_done,
+        of(&get, |s| &s.used) & of(&get, |s| &s.done) & !&releases & !&flr,
+    );
+    let head_err = m.delay("head_err", &of(&get, |s| &s.err));
     out.drive("word", r.port("rdata"))
         .drive("flr", &flr)
-        .drive("some", of(&get, |s| &s.used) & of(&get, |s| &s.done))
-        .drive("slot_err", of(&get, |s| &s.err))
+        .drive("some", head_done)
+        .drive("slot_err", head_err)
         .drive("slot_first", given(0, 1))
         .drive("slot_last", given(1, 1))
         .drive("slot_tail", given(2, 3))

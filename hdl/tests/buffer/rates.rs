@@ -14,7 +14,7 @@ fn latency_when_idle() {
                 b.send_random(0, length, false);
                 b.drain(|_, _| (dest, 0));
                 let (done, out) = (b.done_cycle.unwrap(), b.out_cycle.unwrap());
-                assert_eq!(done - b.eop_cycle, 2, "in_eop to done_valid");
+                assert_eq!(done - b.eop_cycle, 3, "in_eop to done_valid");
                 assert_eq!(out - b.enq_cycle, cycles, "enq to out_valid");
             }
         }
