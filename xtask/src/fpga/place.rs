@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::read_json;
 use super::tools::Program;
-use super::{PART, read_json};
 use crate::proc::{capture, minutes};
 
 /// nextpnr's placer. Its default (`heap`) leaves a quarter more wire and takes twice as long, and with some seeds no router comes to an end then.
@@ -83,9 +83,11 @@ impl Job<'_> {
             None => run.arg("--lpf-allow-unconstrained"),
         };
         run.args(["--seed", &seed.to_string(), "--quiet", "--log", &log]);
-        run.args(["--json", self.netlist, "--report", PART]);
+        // Half-made files have the seed in their names: two seeds may run in one folder.
+        let (part, part_config) = (format!("part-{seed}.json"), format!("part-{seed}.config"));
+        run.args(["--json", self.netlist, "--report", &part]);
         if config.is_some() {
-            run.args(["--textcfg", "part.config"]);
+            run.args(["--textcfg", &part_config]);
         }
         if let Err(error) = capture(&mut run, minutes(60)) {
             bail!(
@@ -95,9 +97,9 @@ impl Job<'_> {
             );
         }
         if let Some(config) = config {
-            fs::rename(dir.join("part.config"), config)?;
+            fs::rename(dir.join(part_config), config)?;
         }
-        fs::rename(dir.join(PART), &output)?;
+        fs::rename(dir.join(part), &output)?;
         read_json(&output)
     }
 }
