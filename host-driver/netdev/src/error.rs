@@ -30,6 +30,8 @@ errnos! {
     Io = 5, "EIO";
     /// There is no such device (as the bridge's ioctls have it).
     NoDeviceOrAddress = 6, "ENXIO";
+    /// There are more than there may be.
+    TooBig = 7, "E2BIG";
     /// Try again.
     Again = 11, "EAGAIN";
     /// No memory.
@@ -48,6 +50,8 @@ errnos! {
     Range = 34, "ERANGE";
     /// It would be above or below itself.
     Loop = 40, "ELOOP";
+    /// All numbers are given.
+    ExchangeFull = 54, "EXFULL";
     /// The frame is longer than the device takes.
     MessageSize = 90, "EMSGSIZE";
     /// Not a protocol that this can do.
