@@ -218,7 +218,7 @@ fn describe(b: &Board) -> Value {
     };
     json!({
         "board": b.name, "title": b.title, "part": b.part, "fpga": fpga, "ports": b.ports.len(), "phy": b.phy.kind, "works": b.works,
-        "loader": { "cable": b.loader.cable, "flash": b.loader.flash },
+        "loader": { "cable": b.loader.cable, "flash": b.loader.flash, "before": b.loader.before },
         "blocks": b.blocks().collect::<Vec<_>>(),
     })
 }

@@ -125,17 +125,22 @@ impl Design {
 
     /// Makes the bitstream, and shows what came out.
     pub fn build(&self, seed: u64) -> Result<()> {
-        // From here the board has this design, and no file of another: what lies there is of one, perhaps.
-        for old in [&self.finished, &self.finished.with_extension("svf")] {
-            if old.exists() {
-                fs::remove_file(old)?;
-            }
-        }
+        self.withdraw()?;
         match self.info["fpga"]["family"].as_str() {
             Some("ecp5") => self.synthesised()?.finish(seed),
             Some("xc7") => xilinx::build(self, seed),
             other => bail!("no tools for the FPGA family {other:?}"),
         }
+    }
+
+    /// From here the board has this design, and no file of another: what lies there is of one, perhaps.
+    fn withdraw(&self) -> Result<()> {
+        for old in [&self.finished, &self.finished.with_extension("svf")] {
+            if old.exists() {
+                fs::remove_file(old)?;
+            }
+        }
+        Ok(())
     }
 
     /// What the generator says of it.
@@ -220,7 +225,9 @@ impl Ecp5<'_> {
     /// Places, routes and packs.
     pub fn finish(&self, seed: u64) -> Result<()> {
         let (progress, info) = (&self.design.progress, &self.design.info);
+        self.design.withdraw()?;
         let counts = self.counts()?;
+        self.device.holds(&counts)?;
         let routed = self.route(seed)?;
         let clocks = report::clocks(&routed, &info["clocks_mhz"])?;
         let crossings = report::crossings(&routed, &clocks);
@@ -233,12 +240,17 @@ impl Ecp5<'_> {
 
         progress.step("packing");
         let (bit, svf) = (format!("board-{seed}.bit"), format!("board-{seed}.svf"));
-        if !self.dir.join(&bit).is_file() {
+        if ![&bit, &svf]
+            .iter()
+            .all(|name| self.dir.join(name).is_file())
+        {
+            let (part, part_svf) = (format!("part-{seed}.bit"), format!("part-{seed}.svf"));
             let mut pack = self.ecppack.command(&self.dir);
-            pack.args(["--compress", "--input", &config(seed), "--bit", "part.bit"]);
-            pack.args(["--svf", &svf]);
+            pack.args(["--compress", "--input", &config(seed), "--bit", &part]);
+            pack.args(["--svf", &part_svf]);
             capture(&mut pack, minutes(5))?;
-            fs::rename(self.dir.join("part.bit"), self.dir.join(&bit))?;
+            fs::rename(self.dir.join(part_svf), self.dir.join(&svf))?;
+            fs::rename(self.dir.join(part), self.dir.join(&bit))?;
         }
         let finished = &self.design.finished;
         publish(&self.dir.join(&svf), &finished.with_extension("svf"))?;

@@ -39,42 +39,63 @@ const OPENOCD: &str = "adapter driver ftdi; ftdi vid_pid 0x0403 0x6010; ftdi cha
 /// Loads the board, or says what would be run.
 pub fn run(args: &Args) -> Result<()> {
     let info = boards::find(&args.board)?;
-    let is_ecp5 = info["fpga"]["family"] == "ecp5";
     let file = args
         .file
         .clone()
         .unwrap_or_else(|| bitstream::file(&args.board));
-    // The others know no Xilinx.
-    let loaders = if is_ecp5 { &LOADERS[..] } else { &LOADERS[..1] };
+    let loaders = loaders(&info);
     let found = loaders.iter().find(|name| paths::which(name).is_some());
     let mut line = load(found.unwrap_or(&loaders[0]), args, &info, &file)?;
+    let before = info["loader"]["before"].as_str();
+    let missing = [
+        missing_file(&file, &args.board),
+        missing_program(found.is_none(), loaders),
+    ];
+    let mut missing = missing.into_iter().flatten();
     if args.dry_run {
         println!("{}", shown(&line));
-        if !file.is_file() {
-            println!("(first: cargo xtask bitstream --board {})", args.board);
-        }
-        if found.is_none() {
-            println!("(first: install {})", loaders.join(" or "));
-        }
+        missing
+            .chain(before.map(str::to_owned))
+            .for_each(|first| println!("(first: {first})"));
         return Ok(());
     }
-    if !file.is_file() {
-        bail!(
-            "{} is not there; build it: cargo xtask bitstream --board {}",
-            file.display(),
-            args.board
-        );
+    match missing.next() {
+        Some(first) => bail!("{first}"),
+        None => start(&mut line, &args.board, before),
     }
-    if found.is_none() {
-        bail!(
-            "no program to load a board with: install {}",
+}
+
+/// The programs that can load a board. The others than the first know no Xilinx, and only FT2232 cables.
+fn loaders(info: &Value) -> &'static [&'static str] {
+    let others = info["fpga"]["family"] == "ecp5" && info["loader"]["cable"] == "ft2232";
+    if others { &LOADERS } else { &LOADERS[..1] }
+}
+
+fn missing_file(file: &Path, board: &str) -> Option<String> {
+    let missing = !file.is_file();
+    missing.then(|| {
+        format!(
+            "{} is not there; build it: cargo xtask bitstream --board {board}",
+            file.display()
+        )
+    })
+}
+
+fn missing_program(missing: bool, loaders: &[&str]) -> Option<String> {
+    missing.then(|| {
+        format!(
+            "no program to load the board with: install {}",
             loaders.join(" or ")
-        );
-    }
-    run_shown(&mut line, minutes(10)).map_err(|error| {
+        )
+    })
+}
+
+/// Runs the loader; when it fails, says what the reason may be.
+fn start(line: &mut Command, board: &str, before: Option<&str>) -> Result<()> {
+    run_shown(line, minutes(10)).map_err(|error| {
+        let before = before.map(|text| format!("; {text}")).unwrap_or_default();
         error.context(format!(
-            "board {} was not loaded: is it connected, powered, and yours to open (try --dry-run, --cable)?",
-            args.board
+            "board {board} was not loaded: is it connected, powered, and yours to open (try --dry-run, --cable{before})?"
         ))
     })
 }
@@ -82,6 +103,12 @@ pub fn run(args: &Args) -> Result<()> {
 /// The command line of a loader.
 fn load(loader: &str, args: &Args, info: &Value, file: &Path) -> Result<Command> {
     let mut line = command(loader);
+    if let (Some(cable), false) = (&args.cable, loader == LOADERS[0]) {
+        bail!(
+            "--cable {cable} is a name of {}, and here is only {loader}: install the former, or leave --cable out",
+            LOADERS[0]
+        );
+    }
     match loader {
         "openFPGALoader" => {
             let usual = info["loader"]["cable"]
@@ -153,11 +180,55 @@ mod tests {
         assert_eq!(shown(&other), "openFPGALoader --cable other x.bit");
         assert_eq!(line("ecpprog", false).unwrap(), "ecpprog -S x.bit");
         assert_eq!(line("ecpprog", true).unwrap(), "ecpprog x.bit");
+        let openocd = line("openocd", false).unwrap();
         assert!(
-            line("openocd", false)
-                .unwrap()
-                .contains("svf -quiet {x.svf}")
+            openocd.starts_with("openocd -c 'adapter driver ftdi; ")
+                && openocd.ends_with(" svf -quiet {x.svf}; exit'")
         );
         assert!(line("openocd", true).is_err());
+        let other = Args {
+            cable: Some("other".into()),
+            ..args(false)
+        };
+        let error = load("ecpprog", &other, &info, Path::new("x.bit")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("--cable other is a name of openFPGALoader")
+        );
+    }
+
+    #[test]
+    fn each_board_has_its_loaders() {
+        let info = |family: &str, cable: &str| json!({ "fpga": { "family": family }, "loader": { "cable": cable } });
+        assert_eq!(loaders(&info("ecp5", "ft2232")), LOADERS);
+        assert_eq!(loaders(&info("ecp5", "ft232RL")), ["openFPGALoader"]);
+        assert_eq!(loaders(&info("xc7", "ft2232")), ["openFPGALoader"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_said_in_a_line() {
+        let here = tempfile::tempdir().unwrap();
+        let file = here.path().join("b.bit");
+        let said = missing_file(&file, "b").unwrap();
+        assert!(said.ends_with("b.bit is not there; build it: cargo xtask bitstream --board b"));
+        std::fs::write(&file, "bits").unwrap();
+        assert_eq!(missing_file(&file, "b"), None);
+        let said = missing_program(true, &LOADERS).unwrap();
+        assert!(said.ends_with("install openFPGALoader or ecpprog or openocd"));
+        assert_eq!(missing_program(false, &LOADERS), None);
+        // A loader that finds no board.
+        let error = start(&mut command("false"), "b", Some("a jumper")).unwrap_err();
+        let said = format!("{error:#}");
+        assert!(
+            said.starts_with("board b was not loaded: is it connected,")
+                && said.contains("; a jumper)"),
+            "{said}"
+        );
+        assert!(
+            said.contains("`false` failed") && said.lines().count() == 1,
+            "{said}"
+        );
+        start(&mut command("true"), "b", None).unwrap();
     }
 }

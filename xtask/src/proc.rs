@@ -51,7 +51,7 @@ pub fn cargo() -> Command {
     command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// A command as one would type it.
+/// A command as one would type it to a shell.
 pub fn shown(command: &Command) -> String {
     let mut text = command.get_program().to_string_lossy().into_owned();
     if let Some((_, name)) = text.rsplit_once('/') {
@@ -59,9 +59,19 @@ pub fn shown(command: &Command) -> String {
     }
     for arg in command.get_args() {
         text.push(' ');
-        text.push_str(&arg.to_string_lossy());
+        text.push_str(&quoted(&arg.to_string_lossy()));
     }
     text
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+:,./@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// A child that is killed, with its group, when it goes out of scope.
@@ -183,6 +193,23 @@ mod tests {
     fn captures_both_streams() {
         let output = capture(command("sh").args(["-c", "echo a; echo b >&2"]), minutes(1)).unwrap();
         assert_eq!(output, "a\nb\n");
+    }
+
+    #[test]
+    fn a_command_is_shown_as_a_shell_takes_it() {
+        let mut echo = command("/bin/sh");
+        let words = [
+            "-c",
+            "for w; do echo \"$w\"; done",
+            "sh",
+            "it's; 2 {x}",
+            "",
+            "a-b=c",
+        ];
+        let text = shown(echo.args(words));
+        let said = capture(command("sh").args(["-c", &text]), minutes(1)).unwrap();
+        assert_eq!(said, "it's; 2 {x}\n\na-b=c\n", "{text}");
+        assert!(text.ends_with(" '' a-b=c"), "{text}");
     }
 
     #[test]

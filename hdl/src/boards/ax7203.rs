@@ -87,6 +87,7 @@ pub const BOARD: Board = Board {
     loader: Loader {
         cable: "digilent_hs2",
         flash: &["--fpga-part", "xc7a200tfbg484"],
+        before: None,
     },
     host: Host::Place,
     lut_ram_bits: 0,

@@ -2,7 +2,8 @@
 //!
 //! - The 25 MHz come from port 1's PHY: its reset would stop the card's own clock, so the PHYs' one reset pin stays high for ever. The firmware resets them over MDIO.
 //! - Both PHYs share one management bus.
-//! - There is no serial port: LED and key of the header J19 stand in for it, at 3.3 V; so there is no LED. The key's line is said to be slow: 9,600 baud.
+//! - There is no serial port: LED and key of the header J19 stand in for it, at 3.3 V; so there is no LED. (The key's line takes no more than 9,600 baud on revision
+//!   V6.1, by the notes of LiteX' target: another board.)
 //! - The FPGA is a -6 with 24,288 LUT4 and 56 block RAMs, of which the FDB takes 32 (fewer entries would take as many): the buffer and the other tables are
 //!   smaller, small memories are LUT RAM, there is no host, and the core runs at 50 MHz, with which the ports have 10 and 100 Mb/s. `--core-mhz 125` asks for 1000. V8.2
 //!   has a -7 and the same pins.
@@ -77,6 +78,7 @@ pub const BOARD: Board = Board {
     loader: Loader {
         cable: "ft232RL",
         flash: &["--board", "colorlight"],
+        before: Some("the cable goes to the pads J27 (TCK), J31 (TMS), J32 (TDI) and J30 (TDO)"),
     },
     host: Host::None,
     lut_ram_bits: 4_096,

@@ -119,6 +119,7 @@ pub const BOARD: Board = Board {
     loader: Loader {
         cable: "ft2232",
         flash: &[],
+        before: None,
     },
     host: Host::Place,
     lut_ram_bits: 0,

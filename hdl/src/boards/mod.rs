@@ -161,6 +161,8 @@ pub struct Loader {
     pub cable: &'static str,
     /// Options that writing the flash memory needs besides.
     pub flash: &'static [&'static str],
+    /// What has to be done on the board first.
+    pub before: Option<&'static str>,
 }
 
 /// Sizes that differ from `Params::for_ports`.

@@ -90,6 +90,9 @@ pub const BOARD: Board = Board {
     loader: Loader {
         cable: "ft2232",
         flash: &[],
+        before: Some(
+            "jumper J50 must connect pins 1-2 and 3-5: the FPGA alone is in the JTAG chain then, and not the clock chip",
+        ),
     },
     host: Host::Place,
     lut_ram_bits: 0,

@@ -290,7 +290,7 @@ impl<'a> Bench<'a> {
             let fmax = timing::fmax(&routed, clock)?;
             eprintln!("resources: {case}: seed {seed}: {fmax:.1} MHz");
             reached.push(fmax);
-            let path = timing::critical_path(&routed, clock);
+            let path = timing::critical_path(&routed, clock, clock);
             self.worst = match (self.worst.take(), path) {
                 (Some(a), Some(b)) if a.ns >= b.ns => Some(a),
                 (a, b) => b.or(a),

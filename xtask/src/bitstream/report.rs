@@ -119,7 +119,17 @@ pub fn summary(info: &Value, counts: &Counts, clocks: &[Clock], crossings: &[Cro
     out
 }
 
-/// Fails if a clock does not reach its frequency, with its longest path, or if a crossing is too long.
+/// The longest path between two clocks, or of one: step by step to be read, and its ends for the message.
+fn worst(report: &Value, from: &str, to: &str) -> String {
+    let Some(path) = timing::critical_path(report, from, to) else {
+        return String::new();
+    };
+    eprintln!("{path}");
+    path.ends()
+        .map_or_else(String::new, |[from, to]| format!(", from {from} to {to}"))
+}
+
+/// Fails if a clock does not reach its frequency, or if a crossing is too long, with the longest path by its signals.
 pub fn met(report: &Value, clocks: &[Clock], crossings: &[Crossing]) -> Result<()> {
     if let Some(long) = crossings
         .iter()
@@ -127,27 +137,26 @@ pub fn met(report: &Value, clocks: &[Clock], crossings: &[Crossing]) -> Result<(
     {
         let [from, to] = &long.clocks;
         bail!(
-            "timing is not met: the crossing from {from} to {to} takes {:.2} ns of {:.2}",
+            "timing is not met: the crossing from {from} to {to} takes {:.2} ns of {:.2}{}",
             long.ns,
-            long.limit
+            long.limit,
+            worst(report, from, to)
         );
     }
     let slack = |clock: &&Clock| clock.achieved / clock.constraint;
-    let worst = clocks
+    let slowest = clocks
         .iter()
         .filter(|clock| !clock.met())
         .min_by(|a, b| slack(a).total_cmp(&slack(b)));
-    let Some(clock) = worst else {
+    let Some(clock) = slowest else {
         return Ok(());
     };
-    if let Some(path) = timing::critical_path(report, &clock.name) {
-        eprintln!("{path}");
-    }
     bail!(
-        "timing is not met: clock {} reaches {:.1} MHz of {:.1}; try another --seed, or shorten the path above",
+        "timing is not met: clock {} reaches {:.1} MHz of {:.1}{}; try another --seed, or shorten that path",
         clock.name,
         clock.achieved,
-        clock.constraint
+        clock.constraint,
+        worst(report, &clock.name, &clock.name)
     )
 }
 
@@ -194,7 +203,10 @@ mod tests {
             constraint,
         };
         let both = [clock("clock", 125.0), clock("rgmii0_rxc", 25.0)];
-        let path = |to: &str, ns: f64| json!({ "from": "posedge $glbnet$clock", "to": to, "path": [{ "delay": ns }] });
+        let path = |to: &str, ns: f64| {
+            let step = json!({ "type": "setup", "delay": ns, "to": { "cell": "fifo.pointer_TRELLIS_FF_Q", "port": "M" } });
+            json!({ "from": "posedge $glbnet$clock", "to": to, "path": [step] })
+        };
         let report = json!({ "critical_paths": [
             path("posedge $glbnet$clock", 7.0), path("posedge rgmii0_rxc$TRELLIS_IO_IN", 8.5), path("<async>", 20.0),
         ] });
@@ -209,9 +221,9 @@ mod tests {
             }]
         );
         let error = met(&report, &both, &found).unwrap_err().to_string();
-        assert!(
-            error.contains("from clock to rgmii0_rxc takes 8.50 ns of 8.00"),
-            "{error}"
+        assert_eq!(
+            error,
+            "timing is not met: the crossing from clock to rgmii0_rxc takes 8.50 ns of 8.00, from fifo.pointer~ to fifo.pointer~"
         );
     }
 }

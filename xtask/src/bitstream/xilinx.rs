@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::{Design, publish, report};
+use super::{Design, pins, publish, report};
 use crate::fpga::area::Xc7;
 use crate::fpga::synth::{NETLIST, Synthesis};
 use crate::fpga::{PART, netlist, read_json, tools};
@@ -24,7 +24,7 @@ pub fn synthesised(design: &Design) -> Result<(PathBuf, BTreeMap<String, u64>)> 
     tools::prepare();
     let yosys = tools::YOSYS.find()?;
     let files = verilog_files(&design.source)?;
-    let (_, text) = design.constraints()?;
+    let (constraints, text) = design.constraints()?;
     let top = design.info["top"].as_str().context("no top")?;
     let synthesis = Synthesis::xc7(&yosys, &files, top);
     let dir = design.base.join(synthesis.digest(&[&text])?);
@@ -33,7 +33,9 @@ pub fn synthesised(design: &Design) -> Result<(PathBuf, BTreeMap<String, u64>)> 
     design
         .progress
         .step(&format!("synthesis ({})", yosys.version));
-    let cells = netlist::kinds(&synthesis.run(&dir)?)?;
+    let made = synthesis.run(&dir)?;
+    pins::agree(constraints, &text, &netlist::ports(&made)?)?;
+    let cells = netlist::kinds(&made)?;
     Ok((dir, cells))
 }
 

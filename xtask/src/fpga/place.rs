@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use super::netlist::Counts;
 use super::read_json;
 use super::tools::Program;
 use crate::proc::{capture, minutes};
@@ -36,6 +37,43 @@ impl Device {
             package: text("package")?,
             speed: fpga["speed"].as_u64().context("no fpga.speed")?,
         })
+    }
+
+    /// What it has (Lattice FPGA-DS-02012, table 1.1); nothing of a size that is not known.
+    fn capacity(&self) -> Option<Counts> {
+        let (_, size) = self.device.rsplit_once('-').unwrap_or(("", &self.device));
+        let (lut4, bram) = match size {
+            "12k" | "25k" => (24_288, 56),
+            "45k" => (43_848, 108),
+            "85k" => (83_640, 208),
+            _ => return None,
+        };
+        Some(Counts {
+            lut4,
+            ff: lut4,
+            bram,
+        })
+    }
+
+    /// Fails if a design cannot fit, before hours are spent on trying.
+    pub fn holds(&self, counts: &Counts) -> Result<()> {
+        let Some(has) = self.capacity() else {
+            return Ok(());
+        };
+        let all = [
+            ("LUT4", counts.lut4, has.lut4),
+            ("flip-flops", counts.ff, has.ff),
+            ("block RAMs", counts.bram, has.bram),
+        ];
+        let over: Vec<_> = all
+            .iter()
+            .filter(|(_, takes, has)| takes > has)
+            .map(|(what, takes, has)| format!("{takes} {what} of {has}"))
+            .collect();
+        match over.as_slice() {
+            [] => Ok(()),
+            some => bail!("{}", too_large(&some.join(", "))),
+        }
     }
 
     /// The options of nextpnr that choose it, and the way to place in it.
@@ -104,6 +142,13 @@ impl Job<'_> {
     }
 }
 
+/// What to say of a design that is too large, and by what.
+fn too_large(by: &str) -> String {
+    format!(
+        "the design does not fit the FPGA ({by}); take fewer ports, or give the board smaller tables (`sizes` in hdl/src/boards)"
+    )
+}
+
 /// The first error in nextpnr's log, with what it means for the user where that is known.
 fn why(log: &str) -> Option<String> {
     let line = log.lines().find(|line| line.starts_with("ERROR: "))?;
@@ -114,9 +159,7 @@ fn why(log: &str) -> Option<String> {
         "Failed to expand region",
     ];
     Some(if large.iter().any(|text| error.contains(text)) {
-        format!(
-            "the design does not fit the FPGA (nextpnr: {error}); take smaller tables (fdb_entries, cells) or fewer ports"
-        )
+        too_large(&format!("nextpnr: {error}"))
     } else if ["which does not exist", "is unconstrained"]
         .iter()
         .any(|text| error.contains(text))
@@ -143,6 +186,26 @@ mod tests {
         );
         let error = Device::of(&json!({ "family": "xc7" })).unwrap_err();
         assert!(error.to_string().contains("fpga.device"), "{error}");
+    }
+
+    #[test]
+    fn a_design_that_is_too_large_is_refused_by_what_it_takes() {
+        let device = |name: &str| Device {
+            device: name.into(),
+            package: "CABGA381".into(),
+            speed: 8,
+        };
+        let takes = |lut4, ff, bram| Counts { lut4, ff, bram };
+        let small = device("25k");
+        small.holds(&takes(24_288, 24_288, 56)).unwrap();
+        let error = small.holds(&takes(24_289, 9, 57)).unwrap_err().to_string();
+        let want = "the design does not fit the FPGA (24289 LUT4 of 24288, 57 block RAMs of 56); ";
+        assert!(error.starts_with(want), "{error}");
+        assert!(small.holds(&takes(0, 24_289, 0)).is_err());
+        device("um5g-45k").holds(&takes(43_848, 9, 108)).unwrap();
+        assert!(device("um5g-45k").holds(&takes(0, 0, 109)).is_err());
+        device("um5g-85k").holds(&takes(83_640, 9, 208)).unwrap();
+        device("of-tomorrow").holds(&takes(1 << 40, 9, 9)).unwrap();
     }
 
     #[test]

@@ -76,6 +76,9 @@ impl<'a> Synthesis<'a> {
     /// and below, and not every place of the machine.
     pub fn run(&self, dir: &Path) -> Result<Value> {
         let output = dir.join(NETLIST);
+        // Two seeds that are started together: the second waits here, and then finds the netlist.
+        let lock = fs::File::create(dir.join("lock"))?;
+        lock.lock()?;
         if !output.is_file() {
             for (number, file) in self.files.iter().enumerate() {
                 fs::copy(file, dir.join(source(number)))?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// Steps shorter than this are not listed one by one.
 const SMALL_NS: f64 = 0.1;
 
-/// The longest path of a clock.
+/// The longest path of a clock, or from one clock to another.
 #[derive(Debug)]
 pub struct Path {
     /// From clock edge to set-up, ns.
@@ -68,9 +68,9 @@ pub fn crossings(report: &Value) -> Vec<(String, String, f64)> {
     all.filter(|(from, to, _)| from != to).collect()
 }
 
-/// The longest path from the clock to itself.
-pub fn critical_path(report: &Value, clock: &str) -> Option<Path> {
-    let of_clock = |end: &Value| {
+/// The longest path from a register of the clock `from` to one of `to`, which may be the same.
+pub fn critical_path(report: &Value, from: &str, to: &str) -> Option<Path> {
+    let of_clock = |end: &Value, clock: &str| {
         end.as_str()
             .and_then(|text| text.split_once(' '))
             .is_some_and(|(_, net)| is_clock(net, clock))
@@ -78,7 +78,7 @@ pub fn critical_path(report: &Value, clock: &str) -> Option<Path> {
     let path = report["critical_paths"]
         .as_array()?
         .iter()
-        .find(|path| of_clock(&path["from"]) && of_clock(&path["to"]))?;
+        .find(|path| of_clock(&path["from"], from) && of_clock(&path["to"], to))?;
     let steps: Vec<_> = path["path"]
         .as_array()?
         .iter()
@@ -101,6 +101,15 @@ pub fn critical_path(report: &Value, clock: &str) -> Option<Path> {
         ns: steps.iter().map(|step| step.0).sum(),
         steps,
     })
+}
+
+impl Path {
+    /// From which signal to which it leads, each with the modules around it: what the first register drives, and the register that comes too late.
+    pub fn ends(&self) -> Option<[&str; 2]> {
+        let driven = self.steps.iter().find(|(_, kind, _)| kind == "routing");
+        let (first, last) = (driven.or(self.steps.first())?, self.steps.last()?);
+        Some([&first.2, &last.2])
+    }
 }
 
 /// Yosys names a cell by the way from the nearest signal of the source: keep the signal, and say with
@@ -163,6 +172,7 @@ mod tests {
                   "path": [
                     { "type": "clk-to-q", "delay": 0.5, "to": { "cell": "fdb.key", "port": "Q0" } },
                     { "type": "routing", "delay": 1.5, "net": "fdb.key", "to": { "cell": "lut", "port": "A" } },
+                    { "type": "setup", "delay": 0.25, "to": { "cell": "lag.hash_TRELLIS_FF_Q_3", "port": "M" } },
                 ] },
             ],
         })
@@ -183,8 +193,12 @@ mod tests {
 
     #[test]
     fn the_longest_path_names_its_steps() {
-        let path = critical_path(&report(), "clock").unwrap();
-        assert_eq!(path.ns, 2.0);
+        let path = critical_path(&report(), "clock", "clock").unwrap();
+        assert_eq!(path.ns, 2.25);
         assert!(path.to_string().contains("fdb.key"));
+        assert_eq!(path.ends(), Some(["fdb.key", "lag.hash~"]));
+        assert!(critical_path(&report(), "clock", "clock2").is_none());
+        let empty = critical_path(&report(), "clock2", "clock2").unwrap();
+        assert_eq!(empty.ends(), None);
     }
 }
