@@ -5,10 +5,11 @@ mod rv32;
 mod seed;
 
 use rand::{Rng, RngCore};
-use rv32::{Hart, Step, instruction};
+use rv32::{Hart, Step, instruction, jal};
 use smartnic_hdl::cpu::{RESET_PC, cause, rv32i};
 use smartnic_hdl::rtl::design;
 use smartnic_verilated::{Model, Options};
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 /// Bytes of memory; what lies beyond answers with an error.
@@ -21,8 +22,92 @@ struct Machine {
     /// Chance in 100 that the memory answers in a cycle.
     speed: u32,
     causes: HashMap<u64, u64>,
+    /// What was executed to its end.
+    done: HashMap<Kind, u64>,
+    /// Loads and stores, by opcode and width, that were refused because they were misaligned.
+    misaligned: HashMap<(u32, u32), u64>,
     cycles: u64,
     retired: u64,
+}
+
+/// An instruction as the ISA's tests tell them apart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Kind {
+    opcode: u32,
+    /// Of those that have it: the width, the comparison, the operation; with it bit 30 of those that it makes another of.
+    function: u32,
+    alternate: bool,
+    /// It would write, and writes to x0.
+    to_x0: bool,
+    /// A branch or a jump: by how it went on.
+    way: Option<Ordering>,
+}
+
+impl Kind {
+    /// Of `code` at `pc`, after which `next` came.
+    fn of(code: u32, pc: u32, next: u32) -> Self {
+        let (opcode, f3) = (code & 127, code >> 12 & 7);
+        let operation = matches!(opcode, 0x13 | 0x33);
+        let jumps = matches!(opcode, 0x63 | 0x67 | 0x6f);
+        // Not taken is neither forward nor backward.
+        let way = if next == pc.wrapping_add(4) {
+            Ordering::Equal
+        } else {
+            next.cmp(&pc)
+        };
+        Self {
+            opcode,
+            function: if matches!(opcode, 0x37 | 0x17 | 0x6f) {
+                0
+            } else {
+                f3
+            },
+            alternate: operation && (opcode == 0x33 || f3 == 5) && code >> 30 & 1 == 1,
+            to_x0: !matches!(opcode, 0x63 | 0x23 | 0x0f) && code >> 7 & 31 == 0,
+            way: jumps.then_some(way),
+        }
+    }
+
+    /// Every one that a test of RV32I must have seen.
+    fn all() -> Vec<Self> {
+        let mut all = vec![];
+        let mut add = |opcode, functions: &[u32], alternate, ways: &[Option<Ordering>]| {
+            for (function, way) in functions
+                .iter()
+                .flat_map(|f| ways.iter().map(move |w| (f, w)))
+            {
+                let writes = !matches!(opcode, 0x63 | 0x23 | 0x0f);
+                for to_x0 in [false, true].into_iter().take(1 + usize::from(writes)) {
+                    all.push(Self {
+                        opcode,
+                        function: *function,
+                        alternate,
+                        to_x0,
+                        way: *way,
+                    });
+                }
+            }
+        };
+        let (forward, backward) = (Some(Ordering::Greater), Some(Ordering::Less));
+        for opcode in [0x37, 0x17, 0x0f] {
+            add(opcode, &[0], false, &[None]);
+        }
+        add(0x6f, &[0], false, &[forward, backward]);
+        add(0x67, &[0], false, &[forward, backward]);
+        add(
+            0x63,
+            &[0, 1, 4, 5, 6, 7],
+            false,
+            &[forward, backward, Some(Ordering::Equal)],
+        );
+        add(0x03, &[0, 1, 2, 4, 5], false, &[None]);
+        add(0x23, &[0, 1, 2], false, &[None]);
+        add(0x13, &[0, 1, 2, 3, 4, 5, 6, 7], false, &[None]);
+        add(0x13, &[5], true, &[None]);
+        add(0x33, &[0, 1, 2, 3, 4, 5, 6, 7], false, &[None]);
+        add(0x33, &[0, 5], true, &[None]);
+        all
+    }
 }
 
 impl Machine {
@@ -37,6 +122,8 @@ impl Machine {
             memory: HashMap::new(),
             speed: 100,
             causes: HashMap::new(),
+            done: HashMap::new(),
+            misaligned: HashMap::new(),
             cycles: 0,
             retired: 0,
         }
@@ -104,6 +191,15 @@ impl Machine {
     fn step(&mut self, rng: &mut impl RngCore) -> bool {
         let pc = self.hart.pc;
         let code = self.word(rng, pc, true);
+        let goes_on = self.both(rng, pc, code);
+        if goes_on {
+            let kind = Kind::of(code, pc, self.hart.pc);
+            *self.done.entry(kind).or_default() += 1;
+        }
+        goes_on
+    }
+
+    fn both(&mut self, rng: &mut impl RngCore, pc: u32, code: u32) -> bool {
         let mut seen = code;
         let fetch = self.request(rng, &mut |_, _| seen).expect("a fetch");
         assert_eq!((fetch.0, fetch.1, fetch.4), (pc, false, true), "fetch");
@@ -119,7 +215,13 @@ impl Machine {
         let before = self.hart.clone();
         match self.hart.step(code, |_| loaded) {
             Step::Quiet => true,
-            Step::Trap(cause) => self.stopped(rng, cause, pc),
+            Step::Trap(cause) => {
+                if [cause::LOAD_MISALIGNED, cause::STORE_MISALIGNED].contains(&cause) {
+                    let width = (code & 127, code >> 12 & 7);
+                    *self.misaligned.entry(width).or_default() += 1;
+                }
+                self.stopped(rng, cause, pc)
+            }
             Step::Load(at) => {
                 let got = self.request(rng, &mut |_, _| loaded).expect("a load");
                 assert_eq!(
@@ -194,10 +296,14 @@ fn random_programs_do_what_the_isa_says() {
         assert!(m.step(&mut rng));
     }
     let (mut instructions, mut longest) = (0u64, 0);
-    for program in 0..1500 {
+    // Until every kind of instruction was executed, which takes a few hundred.
+    for program in 0..10_000 {
+        if program >= 1500 && Kind::all().iter().all(|kind| m.done.contains_key(kind)) {
+            break;
+        }
         m.memory.clear();
         m.speed = [100, 70, 30][program % 3];
-        if program % 5 == 0 {
+        if program % 5 != 0 {
             // Pointers into memory, so that loads and stores hit.
             m.reset();
             for r in [1, 2, 3, 5, 8, 13, 21, 31u32] {
@@ -210,6 +316,10 @@ fn random_programs_do_what_the_isa_says() {
             m.memory.clear();
         }
         m.reset();
+        // Into the middle, so that it can go both ways from there.
+        let middle = rng.random_range(MEMORY / 4..MEMORY * 3 / 4) & !3;
+        m.memory
+            .insert(m.hart.pc, jal(rng.random_range(0..32), middle as i32));
         let mut length = 0;
         while length < 400 && m.step(&mut rng) {
             length += 1;
@@ -241,6 +351,17 @@ fn random_programs_do_what_the_isa_says() {
             "cause {cause} was never seen"
         );
     }
+    for kind in Kind::all() {
+        assert!(m.done.contains_key(&kind), "never executed: {kind:?}");
+    }
+    for width in [(0x03, 1), (0x03, 2), (0x03, 5), (0x23, 1), (0x23, 2)] {
+        assert!(
+            m.misaligned.contains_key(&width),
+            "never misaligned: {width:?}"
+        );
+    }
+    let least = Kind::all().into_iter().map(|kind| m.done[&kind]).min();
+    println!("every kind of instruction at least {least:?} times");
 }
 
 /// The header's cycles an instruction.

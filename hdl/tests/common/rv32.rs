@@ -144,6 +144,13 @@ impl Hart {
     }
 }
 
+/// A jump of `offset` bytes (even, below 1 MiB either way) that keeps its return address in `rd`.
+pub fn jal(rd: u32, offset: i32) -> u32 {
+    let o = offset as u32;
+    let imm = (o >> 20 & 1) << 31 | (o >> 1 & 1023) << 21 | (o >> 11 & 1) << 20 | o & 0xff000;
+    imm | rd << 7 | 0x6f
+}
+
 /// A random instruction, mostly legal, that uses few registers so that results meet again.
 pub fn instruction(rng: &mut impl RngCore) -> u32 {
     let reg = |rng: &mut dyn RngCore| [0, 1, 2, 3, 5, 8, 13, 21, 31, 31][rng.random_range(0..10)];
@@ -151,19 +158,51 @@ pub fn instruction(rng: &mut impl RngCore) -> u32 {
     let f3 = rng.random_range(0..8u32);
     let base = rd << 7 | f3 << 12 | rs1 << 15 | rs2 << 20;
     let imm = rng.random_range(0..4096u32) << 20;
-    let near = rng.random_range(0..4u32) << 9; // short branches forward, some misaligned by 2
+    // Offsets of loads and stores: mostly whole words, so that programs go on.
+    let offset = rng.random_range(0..4096u32) & [!3, !3, !3, !0][rng.random_range(0..4)];
+    // What has no meaning ends a program: now and then.
+    let odd = rng.random_range(0..40) == 0;
     match rng.random_range(0..100) {
-        0..30 => base | 0x33 | [0, 0x20, 0][rng.random_range(0..3)] << 25,
+        0..30 => {
+            let alternate = odd || (f3 == 0 || f3 == 5) && rng.random();
+            base | 0x33 | u32::from(alternate) << 30
+        }
         30..55 => {
-            let funct7 = [0, 0x20][rng.random_range(0..2)] << 25 | rs2 << 20;
-            let shift = f3 == 1 || f3 == 5;
-            rd << 7 | f3 << 12 | rs1 << 15 | 0x13 | if shift { funct7 } else { imm }
+            let alternate = odd || f3 == 5 && rng.random();
+            let shift = rs2 << 20 | u32::from(alternate) << 30;
+            let shifts = f3 == 1 || f3 == 5;
+            rd << 7 | f3 << 12 | rs1 << 15 | 0x13 | if shifts { shift } else { imm }
         }
         55..62 => rng.random::<u32>() & !0x7f | *[0x37, 0x17].choose(rng).expect("two"),
-        62..72 => rd << 7 | (f3 & 5) << 12 | rs1 << 15 | imm | 0x03,
-        72..82 => rd << 7 | (f3 % 3) << 12 | rs1 << 15 | rs2 << 20 | (imm >> 25 << 25) | 0x23,
-        82..92 => (f3 << 12 | rs1 << 15 | rs2 << 20) | near | 0x63,
-        92..94 => rd << 7 | (rng.random_range(0..5u32) << 22) | 0x6f,
+        62..72 => {
+            let width = if odd {
+                f3
+            } else {
+                [0, 1, 2, 4, 5, 2, 2, 2][f3 as usize]
+            };
+            rd << 7 | width << 12 | rs1 << 15 | offset << 20 | 0x03
+        }
+        72..82 => {
+            let width = if odd { f3 } else { f3 % 3 };
+            let imm = offset >> 5 << 25 | (offset & 31) << 7;
+            imm | width << 12 | rs1 << 15 | rs2 << 20 | 0x23
+        }
+        82..92 => {
+            // Short ones forward, and of every distance both ways, some misaligned by 2.
+            let far = rng.random::<u32>() & [0xfe00_0f80, 0xfe00_0e80][rng.random_range(0..2)];
+            let to = [rng.random_range(1..4u32) << 9, far][rng.random_range(0..2)];
+            let compares = if odd {
+                f3
+            } else {
+                [0, 1, 4, 5, 4, 5, 6, 7][f3 as usize]
+            };
+            compares << 12 | rs1 << 15 | rs2 << 20 | to | 0x63
+        }
+        92..94 => {
+            let reach = [16, 1 << 12, 1 << 20][rng.random_range(0..3)];
+            let aligned = [!3, !3, !1][rng.random_range(0..3)];
+            jal(rd, rng.random_range(-reach..reach) & aligned)
+        }
         94..96 => rd << 7 | rs1 << 15 | imm | 0x67,
         96..98 => 0x0f | imm,
         98 => *[0x73, 0x0010_0073, 0x3020_0073, 0, u32::MAX]
