@@ -10,6 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use smartnic_driver::clock::Clock;
 use smartnic_driver::control::DEFAULT_SOCKET;
+use smartnic_driver::daemon::target::Target;
 use smartnic_driver::daemon::{Config, Daemon, Opener};
 use smartnic_driver::device::MacAddr;
 use smartnic_driver::device::host::HostConfig;
@@ -28,17 +29,19 @@ use tracing_subscriber::EnvFilter;
     after_help = "Examples:
   smartnicd --device vfio-user:/run/card.sock --tap
   smartnicd --device vfio:0000:01:00.0 --control /run/smartnic.sock --tap
+  smartnicd --device snull,lockup=5,timeout=100 --tap
 
 Exit codes: 0 stopped by a signal, 1 the card or the socket could not be opened, 2 wrong arguments."
 )]
 struct Args {
-    /// The card: vfio-user:SOCKET (a simulated card), vfio:DOMAIN:BUS:DEVICE.FUNCTION (bound to vfio-pci), or pci-driver:ADDRESS (the same through that crate)
+    /// The card: vfio-user:SOCKET (a simulated card), vfio:DOMAIN:BUS:DEVICE.FUNCTION (bound to vfio-pci), or pci-driver:ADDRESS (the same through that crate).
+    /// Without a card: snull[,lockup=N][,timeout=MS][,pool_size=N][,poll], the teaching pair sn0 and sn1
     #[arg(long)]
-    device: DeviceSpec,
+    device: Target,
     /// Path of the control socket
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     control: PathBuf,
-    /// Open a TAP interface of the same name for each bridge
+    /// Open a TAP interface of the same name for each bridge, bond, VLAN device, sn0 and sn1
     #[arg(long)]
     tap: bool,
     /// Address of the first port; the others count up [default: random]
@@ -90,19 +93,44 @@ fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     signals.add(Signal::SIGINT);
     signals.thread_block()?;
     let stop = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-    let deadline = Instant::now() + Duration::from_secs(args.wait);
-    let moderation_count = args.moderation_count.unwrap_or(match args.device {
-        DeviceSpec::Vfio(_) | DeviceSpec::PciDriver(_) => 8,
-        DeviceSpec::VfioUser(_) => 1,
-        DeviceSpec::Serial(_) => {
+    let completions = match &args.device {
+        Target::Card(DeviceSpec::Vfio(_) | DeviceSpec::PciDriver(_)) => 8,
+        Target::Card(DeviceSpec::VfioUser(_)) | Target::Snull(_) => 1,
+        Target::Card(DeviceSpec::Serial(_)) => {
             let reason =
                 "smartnicd needs PCIe: a board behind a serial line is for smartnic-ctl --serial";
             return Err(reason.into());
         }
-    });
-    let spec = args.device;
+    };
+    let config = Config {
+        socket: args.control,
+        host_devices: args.tap.then(|| -> smartnic_driver::kernel::HostFactory {
+            Box::new(|name| Tap::create(name).map(|tap| Box::new(tap) as Box<dyn HostDevice>))
+        }),
+        base_address: args
+            .base_address
+            .unwrap_or_else(|| MacAddr::random(&mut rand::rng())),
+        host: HostConfig {
+            ring_log2: args.ring_size.ilog2(),
+            moderation_count: args.moderation_count.unwrap_or(completions),
+            moderation_us: args.moderation_us,
+            ..Default::default()
+        },
+        clock: Clock::default(),
+    };
+    let mut daemon = match args.device {
+        Target::Card(spec) => Daemon::new(config, opener(spec, Duration::from_secs(args.wait)))?,
+        Target::Snull(pair) => Daemon::snull(config, &pair)?,
+    };
+    daemon.run(&stop)?;
+    Ok(())
+}
+
+/// Opens the card; the first time it may take as long as `wait` to appear.
+fn opener(spec: DeviceSpec, wait: Duration) -> Opener {
+    let deadline = Instant::now() + wait;
     let mut first = true;
-    let open: Opener = Box::new(move || {
+    Box::new(move || {
         loop {
             match spec.open() {
                 Err(error) if first && Instant::now() < deadline => {
@@ -115,24 +143,5 @@ fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
                 }
             }
         }
-    });
-    let config = Config {
-        socket: args.control,
-        host_devices: args.tap.then(|| -> smartnic_driver::kernel::HostFactory {
-            Box::new(|name| Tap::create(name).map(|tap| Box::new(tap) as Box<dyn HostDevice>))
-        }),
-        base_address: args
-            .base_address
-            .unwrap_or_else(|| MacAddr::random(&mut rand::rng())),
-        host: HostConfig {
-            ring_log2: args.ring_size.ilog2(),
-            moderation_count,
-            moderation_us: args.moderation_us,
-            ..Default::default()
-        },
-        clock: Clock::default(),
-    };
-    let mut daemon = Daemon::new(config, open)?;
-    daemon.run(&stop)?;
-    Ok(())
+    })
 }

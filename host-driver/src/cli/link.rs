@@ -35,7 +35,7 @@ fn options(words: &mut Words<'_>) -> Result<Options, CliError> {
     Ok(options)
 }
 
-/// `[ name ] NAME [ up ] [ mtu N ] [ address MAC ] type KIND [ OPTION VALUE ]...`
+/// `[ link DEV ] [ name ] NAME [ up ] [ mtu N ] [ address MAC ] type KIND [ OPTION VALUE ]...`
 pub fn add(words: &[String]) -> Result<AddLink, CliError> {
     let mut words = Words::new(words);
     let mut name = None;
@@ -43,6 +43,7 @@ pub fn add(words: &[String]) -> Result<AddLink, CliError> {
     while let Some(word) = words.take() {
         match word {
             "name" | "dev" => once(&mut name, word, words.value(word)?)?,
+            "link" => once(&mut link.link, word, words.value(word)?.into())?,
             "up" => once(&mut link.up, word, true)?,
             "mtu" => once(&mut link.mtu, word, words.number(word)?)?,
             "address" => once(&mut link.address, word, words.value(word)?.into())?,

@@ -110,11 +110,22 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CliError> {
     if let Command::Batch { file } = &cli.command {
         return batch(&mut client, file, look, out);
     }
-    if let Command::Fdb {
-        command: Some(FdbCommand::Monitor),
-    } = cli.command
-    {
-        return monitor(&mut client, look, out);
+    match cli.command {
+        Command::Fdb {
+            command: Some(FdbCommand::Monitor),
+        } => {
+            return monitor(&mut client, "MonitorFdb", out, |reply| {
+                fdb_event(reply, look)
+            });
+        }
+        Command::Link {
+            command: Some(LinkCommand::Monitor),
+        } => {
+            return monitor(&mut client, "MonitorLinks", out, |reply| {
+                link_event(reply, look)
+            });
+        }
+        _ => {}
     }
     let output = execute(&mut client, &cli.command, look)?;
     Ok(out.write_all(output.as_bytes())?)
@@ -176,18 +187,39 @@ fn batch(
     Ok(())
 }
 
-fn monitor(client: &mut Client, look: Look, out: &mut dyn Write) -> Result<(), CliError> {
+/// Shows replies as they come, each as `line` has it.
+fn monitor(
+    client: &mut Client,
+    method: &str,
+    out: &mut dyn Write,
+    line: impl Fn(&Value) -> String,
+) -> Result<(), CliError> {
     let mut failed = None;
-    client.more("MonitorFdb", &Nothing {}, |reply: Value| {
-        let event: Option<FdbEventInfo> = serde_json::from_value(reply["event"].clone()).ok();
-        let line = look.show(&text::monitor_json(event.as_ref(), &look), |_, look| {
-            text::monitor(event.as_ref(), look)
-        });
-        let written = out.write_all(line.as_bytes()).and_then(|()| out.flush());
-        failed = written.err();
+    client.more(method, &Nothing {}, |reply: Value| {
+        let written = out.write_all(line(&reply).as_bytes());
+        failed = written.and_then(|()| out.flush()).err();
         failed.is_none()
     })?;
     failed.map_or(Ok(()), |e| Err(e.into()))
+}
+
+fn fdb_event(reply: &Value, look: Look) -> String {
+    let event: Option<FdbEventInfo> = serde_json::from_value(reply["event"].clone()).ok();
+    look.show(&text::monitor_json(event.as_ref(), &look), |_, look| {
+        text::monitor(event.as_ref(), look)
+    })
+}
+
+fn link_event(reply: &Value, look: Look) -> String {
+    look.show(reply, |reply, look| {
+        let deleted = if reply["deleted"] == true {
+            "Deleted "
+        } else {
+            ""
+        };
+        let links = Value::Array(vec![reply["link"].clone()]);
+        format!("{deleted}{}", text::links(&links, look))
+    })
 }
 
 /// Does one command and gives its output.
@@ -293,6 +325,8 @@ fn link_command(
             }
             none(client.call::<Value>("SetLink", &set)?)
         }
+        // Served before.
+        Some(LinkCommand::Monitor) => Ok(String::new()),
     }
 }
 

@@ -47,9 +47,12 @@ pub struct SetDevice {
 pub struct AddLink {
     /// Name, with `%d` for a number.
     pub name: String,
-    /// `bridge`, `lag` or `bond`.
+    /// `bridge`, `lag`, `bond` or `vlan`.
     #[serde(rename = "type")]
     pub kind: String,
+    /// The device below, of a VLAN device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
     /// Address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,

@@ -144,6 +144,10 @@ impl Client {
             Client::Daemon(connection) => return connection.more(method, parameters, each),
             Client::Card(card) => card,
         };
+        if method != "MonitorFdb" {
+            let reason = "smartnicd has to see to it, and this command has no daemon";
+            return Err(WireError::from(NetError::invalid("method", method, reason)).into());
+        }
         let mut wrong = None;
         card.monitor(|reply| match serde_json::from_value(reply) {
             Ok(reply) => each(reply),

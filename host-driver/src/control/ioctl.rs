@@ -129,7 +129,7 @@ fn add_bridge(model: &mut Model, name: &str, address: MacAddr) -> Result<(), Net
             Err(refuse("bridge", name, "EEXIST", reason))
         }
         Err(NetError::InvalidArgument { reason, .. }) => {
-            Err(refuse("bridge", name, "EINVAL", &reason))
+            Err(NetError::invalid("bridge", name, reason))
         }
         Err(other) => Err(other),
     }

@@ -59,7 +59,7 @@ impl Local {
                     return Ok(reply);
                 }
             },
-            Outcome::Monitor => Ok(json!({})),
+            Outcome::Monitor(_) => Ok(json!({})),
         }
     }
 

@@ -17,6 +17,7 @@ pub mod local;
 pub mod server;
 pub mod service;
 pub mod show;
+mod vlan;
 pub mod wire;
 
 /// Name of the interface.

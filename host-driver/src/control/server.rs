@@ -28,12 +28,21 @@ const FULL: Duration = Duration::from_millis(500);
 /// Identifies a connection.
 pub type Token = u64;
 
+/// What a client listens to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Topic {
+    /// Changes of the FDB.
+    Fdb,
+    /// What happens to links.
+    Links,
+}
+
 /// A connected client.
 struct Connection {
     stream: UnixStream,
     input: Vec<u8>,
     output: Vec<u8>,
-    monitor: bool,
+    monitor: Option<Topic>,
     closing: bool,
     /// Nothing is read at the moment.
     held: bool,
@@ -141,7 +150,7 @@ impl ControlServer {
         }
         if self.connections.len() >= MAX_CONNECTIONS {
             self.connections
-                .retain(|_, c| c.monitor || c.heard.elapsed() < IDLE);
+                .retain(|_, c| c.monitor.is_some() || c.heard.elapsed() < IDLE);
         }
         while self.connections.len() < MAX_CONNECTIONS {
             let stream = match self.listener.accept() {
@@ -164,7 +173,7 @@ impl ControlServer {
                 stream,
                 input: Vec::new(),
                 output: Vec::new(),
-                monitor: false,
+                monitor: None,
                 closing: false,
                 held: false,
                 heard: Instant::now(),
@@ -230,24 +239,24 @@ impl ControlServer {
         }
     }
 
-    /// The client wants every change of the FDB from now on.
-    pub fn set_monitor(&mut self, token: Token) {
+    /// The client wants to hear of this from now on.
+    pub fn set_monitor(&mut self, token: Token, topic: Topic) {
         if let Some(connection) = self.connections.get_mut(&token) {
-            connection.monitor = true;
+            connection.monitor = Some(topic);
         }
     }
 
-    /// Somebody listens for changes.
-    pub fn has_monitors(&self) -> bool {
-        self.connections.values().any(|c| c.monitor)
+    /// Somebody listens to this.
+    pub fn has_monitors(&self, topic: Topic) -> bool {
+        self.connections.values().any(|c| c.monitor == Some(topic))
     }
 
-    /// Sends a message to all who listen.
-    pub fn broadcast(&mut self, message: &[u8]) {
+    /// Sends a message to all who listen to this.
+    pub fn broadcast(&mut self, topic: Topic, message: &[u8]) {
         let tokens: Vec<Token> = self
             .connections
             .iter()
-            .filter(|(_, c)| c.monitor)
+            .filter(|(_, c)| c.monitor == Some(topic))
             .map(|(t, _)| *t)
             .collect();
         tokens

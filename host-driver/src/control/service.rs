@@ -11,8 +11,9 @@ use super::api::{
     AddFdb, AddLink, ByName, ChangeMdb, DeleteFdb, FlushFdb, Ioctl, ListFdb, ListMdb, Named,
     Nothing, Options, SetDevice, SetLink,
 };
+use super::server::Topic;
 use super::wire::{Call, WireError, parameters};
-use super::{INTERFACE, NAME, ioctl, show};
+use super::{INTERFACE, NAME, ioctl, show, vlan};
 use crate::device::MacAddr;
 use crate::device::caps::MAJOR;
 use crate::netdev::{IfIndex, NetError};
@@ -26,8 +27,8 @@ use crate::switch::snooping::MdbUser;
 pub enum Outcome {
     /// These are the parameters of its reply.
     Reply(Value),
-    /// The client gets a reply for every change of the FDB.
-    Monitor,
+    /// The client gets a reply for everything that happens to this.
+    Monitor(Topic),
     /// The reply takes long: it is made step by step.
     Listing(Box<Listing>),
 }
@@ -182,10 +183,15 @@ fn ours(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireE
             let add = method == "AddMdb";
             done(switch.change_mdb(add, &change.dev, &change.port, &entry))
         }
-        "MonitorFdb" => {
+        "MonitorFdb" | "MonitorLinks" => {
             parameters::<Nothing>(call)?;
             if call.more {
-                return Ok(Outcome::Monitor);
+                let fdb = method == "MonitorFdb";
+                return Ok(Outcome::Monitor(if fdb {
+                    Topic::Fdb
+                } else {
+                    Topic::Links
+                }));
             }
             Err(WireError::service("ExpectedMore", json!({})))
         }
@@ -257,7 +263,7 @@ fn is_port_of(model: &Model, dev: &str, br: &str) -> Result<(), NetError> {
     ))
 }
 
-fn mac(argument: &str, text: &str) -> Result<MacAddr, NetError> {
+pub(super) fn mac(argument: &str, text: &str) -> Result<MacAddr, NetError> {
     text.parse().map_err(|_| {
         NetError::invalid(
             argument,
@@ -323,6 +329,13 @@ fn fdb_request(add: &AddFdb) -> Result<FdbRequest, NetError> {
 }
 
 fn add_link(switch: &mut Switch, add: AddLink) -> Result<Outcome, WireError> {
+    if add.kind == "vlan" {
+        return json(json!({ "name": vlan::add(switch, &add)? }));
+    }
+    if let Some(link) = &add.link {
+        let reason = "only a vlan is over a link; others get members: link set PORT master NAME";
+        return Err(NetError::invalid("link", link, reason).into());
+    }
     let address = MacAddr::random(&mut rand::rng());
     let name = switch.change(|model| {
         let ifindex = model.add(&add.name, &add.kind, address)?;

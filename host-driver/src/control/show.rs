@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-use smartnic_regs::values::{counter as c, dest, kind};
+use smartnic_netdev::device::{Flags, LinkStats64, PrivFlags, Setting};
+use smartnic_netdev::registry::link::{LinkMessage, LinkMessageKind};
+use smartnic_regs::values::{dest, kind};
 
 use super::api::{Counters, DeviceInfo, FdbEventInfo, FdbInfo, LagInfo, LagMemberInfo, PortInfo};
 use crate::device::stats::PortCounters;
 use crate::device::{Caps, DeviceError};
-use crate::netdev::{DeviceKind, NetDevice, NetError};
+use crate::netdev::{DeviceKind, IfIndex, NetDevice, NetError};
 use crate::switch::{FdbEntry, FdbNotice, NoticeKind, Switch};
 
 /// The card.
@@ -57,16 +59,22 @@ pub fn links(switch: &mut Switch, name: Option<&str>) -> Result<Vec<Value>, NetE
 }
 
 fn link(switch: &mut Switch, device: &NetDevice) -> Result<Value, NetError> {
+    let dev = switch.core().by_index(device.ifindex.0)?.clone();
     let mut value = json!({
         "ifindex": device.ifindex,
         "ifname": device.name,
-        "flags": device.flags(),
+        "flags": dev.flags().words(),
         "mtu": device.mtu,
-        "operstate": device.operstate(),
+        "operstate": dev.operstate().word(),
         "link_type": "ether",
         "address": device.address,
-        "broadcast": crate::device::MacAddr::BROADCAST,
+        "broadcast": dev.broadcast(),
     });
+    if dev.priv_flags().contains(PrivFlags::VLAN)
+        && let Some(real) = dev.lowers().first()
+    {
+        value["link"] = json!(real.name());
+    }
     let model = switch.model();
     let mut info = Map::new();
     if let Some(master) = model.masters.get(&device.ifindex) {
@@ -74,66 +82,79 @@ fn link(switch: &mut Switch, device: &NetDevice) -> Result<Value, NetError> {
         let mut data = master.info(model.view());
         data.extend(switch.bridge_tree(device.ifindex));
         info.insert("info_data".into(), Value::Object(data));
+    } else if device.kind == DeviceKind::Other {
+        let settings = dev.ops().settings(&dev);
+        let kind = device.link_kind.unwrap_or(switch.name());
+        info.insert("info_kind".into(), json!(kind));
+        info.insert("info_data".into(), Value::Object(shown(settings)));
     }
-    if let Some(owner) = device.master
-        && let Some(master) = model.masters.get(&owner)
-    {
+    if let Some(owner) = device.master {
         value["master"] = json!(model.registry.name(owner));
-        info.insert("info_slave_kind".into(), json!(master.kind()));
-        let mut data = master.member_info(model.view(), device.ifindex);
-        data.extend(switch.port_tree(owner, device.ifindex));
-        info.insert("info_slave_data".into(), Value::Object(data));
+        if let Some(master) = model.masters.get(&owner) {
+            info.insert("info_slave_kind".into(), json!(master.kind()));
+            let mut data = master.member_info(model.view(), device.ifindex);
+            data.extend(switch.port_tree(owner, device.ifindex));
+            info.insert("info_slave_data".into(), Value::Object(data));
+        }
     }
     if !info.is_empty() {
         value["linkinfo"] = Value::Object(info);
     }
-    value["stats64"] = stats64(switch, device);
+    value["stats64"] = stats64(&switch.link_stats(device.ifindex));
     Ok(value)
 }
 
-/// `stats64`: of ports and lags from the hardware, of bridges what the host saw. Null while the card is gone.
-fn stats64(switch: &mut Switch, device: &NetDevice) -> Value {
-    let s = device.stats;
-    if switch
-        .model()
-        .masters
-        .get(&device.ifindex)
-        .is_some_and(|m| m.fid().is_some())
-    {
-        return json!({
-            "rx": {
-                "bytes": s.rx_bytes, "packets": s.rx_packets, "errors": 0, "dropped": s.rx_dropped, "over_errors": 0, "multicast": s.multicast,
-            },
-            "tx": {
-                "bytes": s.tx_bytes, "packets": s.tx_packets, "errors": s.tx_errors, "dropped": s.tx_dropped, "carrier_errors": 0, "collisions": 0,
-            },
-        });
-    }
-    let Ok(n) = port_counters(switch, device) else {
-        return Value::Null;
-    };
-    let sum = |numbers: &[u32]| numbers.iter().map(|i| n.get(*i)).sum::<u64>();
+/// Settings of a device of the core alone, and who carries each out.
+fn shown(settings: Vec<Setting>) -> Map<String, Value> {
+    let offload = settings
+        .iter()
+        .map(|s| (s.name.to_owned(), json!(s.offload)));
+    let offload = Value::Object(offload.collect());
+    let pairs = settings
+        .into_iter()
+        .map(|s| (s.name.to_owned(), json!(s.value)));
+    pairs.chain([("offload".to_owned(), offload)]).collect()
+}
+
+/// `stats64` of `ip -s -j link show`.
+fn stats64(s: &LinkStats64) -> Value {
     json!({
         "rx": {
-            "bytes": n.get(c::RX_BYTES),
-            "packets": n.get(c::RX_FRAMES),
-            "errors": sum(&[c::RX_FCS_ERRORS, c::RX_SYMBOL_ERRORS, c::RX_UNDERSIZE, c::RX_FRAGMENTS, c::RX_OVERSIZE, c::RX_JABBERS]),
-            "dropped": sum(&[
-                c::DROP_STATE, c::DROP_RESERVED, c::DROP_NO_DESTINATION, c::DROP_BLACKHOLE, c::DROP_NO_CELL,
-                c::DROP_NOT_COLLECTING, c::DROP_BAD_SOURCE, c::DROP_CUT,
-            ]),
-            "over_errors": n.get(c::RX_OVERFLOW),
-            "multicast": sum(&[c::RX_MULTICAST, c::RX_BROADCAST]),
+            "bytes": s.rx_bytes, "packets": s.rx_packets, "errors": s.rx_errors, "dropped": s.rx_dropped,
+            "over_errors": s.rx_over_errors, "multicast": s.multicast,
         },
         "tx": {
-            "bytes": n.get(c::TX_BYTES),
-            "packets": n.get(c::TX_FRAMES),
-            "errors": n.get(c::TX_UNDERRUN),
-            "dropped": sum(&[c::DROP_QUEUE_FULL, c::DROP_LINK_DOWN]),
-            // Full duplex, and the frames of a port without a link are dropped before they start.
-            "carrier_errors": 0,
-            "collisions": 0,
+            "bytes": s.tx_bytes, "packets": s.tx_packets, "errors": s.tx_errors, "dropped": s.tx_dropped,
+            "carrier_errors": s.tx_carrier_errors, "collisions": s.collisions,
         },
+    })
+}
+
+/// Something that happened to a device, with the device as it was then.
+pub fn link_event(switch: &Switch, message: &LinkMessage) -> Value {
+    let name = |ifindex: u32| switch.model().registry.name(IfIndex(ifindex));
+    let mut link = json!({
+        "ifindex": message.ifindex,
+        "ifname": message.ifname,
+        "flags": Flags::from_bits_retain(message.flags).words(),
+        "mtu": message.mtu,
+        "operstate": message.operstate,
+        "link_type": "ether",
+        "address": message.address,
+        "broadcast": message.broadcast,
+    });
+    if let Some(master) = message.master {
+        link["master"] = json!(name(master));
+    }
+    if message.info_kind == Some("vlan")
+        && let Some(real) = message.link
+    {
+        link["link"] = json!(name(real));
+    }
+    json!({
+        "event": message.event.unwrap_or("NEWLINK"),
+        "deleted": message.kind == LinkMessageKind::DelLink,
+        "link": link,
     })
 }
 
@@ -337,7 +358,7 @@ pub fn fdb_event(switch: &Switch, notice: &FdbNotice) -> FdbEventInfo {
     }
 }
 
-/// Counters of ports and the host, or of one device (a master: the sum of its ports).
+/// Counters of ports and the host, or of one device (a master: the sum of its ports). Devices without hardware have those of `rtnl_link_stats64`.
 pub fn stats(switch: &mut Switch, name: Option<&str>) -> Result<Vec<Counters>, NetError> {
     let named = |ifname: String, counters: &PortCounters| Counters {
         ifname,
@@ -350,13 +371,21 @@ pub fn stats(switch: &mut Switch, name: Option<&str>) -> Result<Vec<Counters>, N
     if name == Some("host") {
         return Ok(vec![named("host".into(), &switch.counters(host)?)]);
     }
+    let hardware = switch.has_hardware();
     let mut all = Vec::new();
     for device in chosen(switch, name)? {
-        if name.is_some() || matches!(device.kind, DeviceKind::Port(_)) {
+        if device.kind == DeviceKind::Other && (name.is_some() || !hardware) {
+            let counters = switch.link_stats(device.ifindex).values();
+            let names = LinkStats64::NAMES.iter().map(|n| (*n).to_owned());
+            all.push(Counters {
+                ifname: device.name,
+                counters: names.zip(counters).collect(),
+            });
+        } else if name.is_some() || matches!(device.kind, DeviceKind::Port(_)) {
             all.push(named(device.name.clone(), &port_counters(switch, &device)?));
         }
     }
-    if name.is_none() {
+    if name.is_none() && hardware {
         all.push(named("host".into(), &switch.counters(host)?));
     }
     Ok(all)

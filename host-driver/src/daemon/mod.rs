@@ -1,4 +1,5 @@
-//! `smartnicd`: owns the card, and serves rings, kernel interfaces and the control socket from one thread.
+//! `smartnicd`: owns the card, and serves rings, kernel interfaces and the control socket from one thread. Without a card it has the
+//! teaching pair ([`Daemon::snull`]), and everything that is over it, in the same loop.
 //!
 //! The loop waits in poll(2) for: the card's interrupts (eventfds) and hang-up, the kernel interfaces, the control
 //! socket and its connections, and the descriptor that ends it. Once a second it looks whether the card is still
@@ -9,6 +10,7 @@
 
 mod jobs;
 mod reopen;
+pub mod target;
 mod uplink;
 
 use std::io;
@@ -17,10 +19,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use serde_json::Value;
+use serde_json::{Value, json};
+use smartnic_netdev::snull;
 
 use crate::clock::Clock;
-use crate::control::server::{Asked, ControlServer, Token};
+use crate::control::server::{Asked, ControlServer, Token, Topic};
 use crate::control::service::{Outcome, handle};
 use crate::control::wire::WireError;
 use crate::control::{show, wire};
@@ -62,7 +65,8 @@ pub struct Daemon {
     control: ControlServer,
     uplinks: Uplinks,
     jobs: Jobs,
-    reopener: Reopener,
+    /// None without a card.
+    reopener: Option<Reopener>,
     checked: Instant,
     more: bool,
 }
@@ -79,13 +83,9 @@ struct Ready {
 impl Daemon {
     /// Opens the card and the control socket.
     pub fn new(config: Config, mut open: Opener) -> Result<Self, NetError> {
-        let control = ControlServer::bind(&config.socket).map_err(|source| NetError::Kernel {
-            what: "control socket".into(),
-            source,
-        })?;
+        let control = bind(&config)?;
         let transport = open().map_err(|e| NetError::Device(e.into()))?;
-        let mut switch = Switch::new(transport, config.host, config.base_address)?;
-        switch.set_clock(config.clock);
+        let switch = Switch::new(transport, config.host, config.base_address)?;
         let caps = switch.caps();
         tracing::info!(
             device = switch.name(),
@@ -93,20 +93,43 @@ impl Daemon {
             fdb = caps.fdb_entries,
             "the card is in use"
         );
-        let uplinks = Uplinks::new(config.host_devices);
         let reopener = Reopener::new(open).map_err(|source| NetError::Kernel {
             what: "thread".into(),
             source,
         })?;
-        Ok(Self {
-            switch,
-            control,
-            uplinks,
-            jobs: Jobs::default(),
-            reopener,
-            checked: Instant::now(),
-            more: true,
-        })
+        let uplinks = Uplinks::new(config.host_devices);
+        Self::over(switch, control, uplinks, config.clock, Some(reopener))
+    }
+
+    /// Opens the control socket over the teaching pair sn0 and sn1; what of `config` is for a card is of no use.
+    pub fn snull(config: Config, pair: &snull::Config) -> Result<Self, NetError> {
+        let control = bind(&config)?;
+        let switch = Switch::snull(pair)?;
+        tracing::info!(lockup = pair.lockup, timeout = ?pair.timeout, "sn0 and sn1 are in use");
+        let uplinks = Uplinks::new(config.host_devices);
+        Self::over(switch, control, uplinks, config.clock, None)
+    }
+
+    fn over(
+        mut switch: Switch,
+        control: ControlServer,
+        mut uplinks: Uplinks,
+        clock: Clock,
+        reopener: Option<Reopener>,
+    ) -> Result<Self, NetError> {
+        switch.set_clock(clock);
+        match uplinks.follow(&mut switch) {
+            Some(error) => Err(error),
+            None => Ok(Self {
+                switch,
+                control,
+                uplinks,
+                jobs: Jobs::default(),
+                reopener,
+                checked: Instant::now(),
+                more: true,
+            }),
+        }
     }
 
     /// Serves until `stop` becomes readable, then stops the card.
@@ -129,7 +152,7 @@ impl Daemon {
             }
             self.work();
             self.serve_card(ready.vectors);
-            self.uplinks.transmit(&mut self.switch);
+            self.more |= self.uplinks.transmit(&mut self.switch);
             self.report();
         }
     }
@@ -173,7 +196,7 @@ impl Daemon {
                 .map(|fd| PollFd::new(fd, PollFlags::empty())),
         );
         let watched = fds.len();
-        fds.push(PollFd::new(self.reopener.fd(), input));
+        fds.extend(self.reopener.as_ref().map(|r| PollFd::new(r.fd(), input)));
         fds.extend(self.control.fd().map(|fd| PollFd::new(fd, input)));
         fds.extend(self.uplinks.fds().map(|fd| PollFd::new(fd, input)));
         // Up to the next millisecond: less would be a round for nothing.
@@ -215,12 +238,16 @@ impl Daemon {
             self.checked = Instant::now();
         }
         self.more = false;
-        if self.switch.gone().is_some() {
+        if let Some(reopener) = self
+            .reopener
+            .as_mut()
+            .filter(|_| self.switch.gone().is_some())
+        {
             self.switch.tick();
             if due {
-                self.reopener.start();
+                reopener.start();
             }
-            if let Some(opened) = self.reopener.take() {
+            if let Some(opened) = reopener.take() {
                 self.reopened(opened);
             }
             return;
@@ -284,7 +311,7 @@ impl Daemon {
         };
         self.more = true;
         match outcome {
-            Ok(Outcome::Monitor) => self.control.set_monitor(token),
+            Ok(Outcome::Monitor(topic)) => self.control.set_monitor(token, topic),
             Ok(Outcome::Listing(work)) => {
                 self.control.hold(token, true);
                 self.jobs.add(token, oneway, work);
@@ -325,20 +352,35 @@ impl Daemon {
         }
     }
 
-    /// Tells who listens what happened in the FDB.
+    /// Tells who listens what happened in the FDB and to links.
     fn report(&mut self) {
         let notices = self.switch.take_notices();
-        if !self.control.has_monitors() {
-            return;
+        if self.control.has_monitors(Topic::Fdb) {
+            for notice in &notices {
+                let event = show::fdb_event(&self.switch, notice);
+                self.tell(Topic::Fdb, json!({ "event": event }));
+            }
         }
-        for notice in &notices {
-            let event = show::fdb_event(&self.switch, notice);
-            match serde_json::to_value(&event) {
-                Ok(event) => self
-                    .control
-                    .broadcast(&wire::reply(serde_json::json!({ "event": event }), true)),
-                Err(error) => tracing::error!(%error, "an event cannot be shown"),
+        let (messages, lost) = self.switch.take_link_events();
+        if self.control.has_monitors(Topic::Links) {
+            if lost {
+                tracing::warn!("links changed faster than could be told");
+            }
+            for message in &messages {
+                let event = show::link_event(&self.switch, message);
+                self.tell(Topic::Links, event);
             }
         }
     }
+
+    fn tell(&mut self, topic: Topic, event: Value) {
+        self.control.broadcast(topic, &wire::reply(event, true));
+    }
+}
+
+fn bind(config: &Config) -> Result<ControlServer, NetError> {
+    ControlServer::bind(&config.socket).map_err(|source| NetError::Kernel {
+        what: "control socket".into(),
+        source,
+    })
 }

@@ -1,12 +1,14 @@
-//! The kernel interfaces of bridges and bonds: made and removed with them, looking like them, their frames carried both ways.
+//! The kernel interfaces of bridges, bonds, VLANs and the teaching pair: made and removed with them, looking like them, their frames carried both ways.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::os::fd::BorrowedFd;
 
+use smartnic_netdev::device::Flags;
+
 use crate::device::ring::BUFFER;
 use crate::kernel::{HostDevice, HostFactory, HostState};
-use crate::netdev::{IfIndex, NetError};
+use crate::netdev::{DeviceKind, IfIndex, NetDevice, NetError};
 use crate::switch::Switch;
 use crate::switch::datapath::BUDGET;
 
@@ -40,23 +42,22 @@ impl Uplinks {
             .map(|u| u.device.fd())
     }
 
-    /// Makes interfaces for new bridges, removes those of deleted ones, and makes all look like their bridges. A bridge
+    /// Makes interfaces for new devices, removes those of deleted ones, and makes all look like their devices. A device
     /// whose interface cannot be made is deleted again, and the error given.
     pub fn follow(&mut self, switch: &mut Switch) -> Option<NetError> {
         let factory = self.factory.as_mut()?;
         let mut failed = None;
-        let bridges: Vec<_> = switch
-            .model()
-            .masters
-            .values()
-            .filter(|m| m.has_stack())
-            .map(|m| m.ifindex())
-            .collect();
-        self.devices.retain(|ifindex, _| bridges.contains(ifindex));
-        for ifindex in bridges {
-            let Some(device) = switch.model().registry.get(ifindex).cloned() else {
-                continue;
-            };
+        let model = switch.model();
+        let wanted = |d: &&NetDevice| match model.masters.get(&d.ifindex) {
+            Some(master) => master.has_stack(),
+            None => d.kind == DeviceKind::Other,
+        };
+        let wanted: Vec<NetDevice> = model.registry.iter().filter(wanted).cloned().collect();
+        let is_wanted = |ifindex: &IfIndex| wanted.iter().any(|d| d.ifindex == *ifindex);
+        self.devices.retain(|ifindex, _| is_wanted(ifindex));
+        for device in wanted {
+            let ifindex = device.ifindex;
+            let flags = switch.core().by_index(ifindex.0).map(|d| d.flags());
             if let Entry::Vacant(place) = self.devices.entry(ifindex) {
                 match factory(&device.name) {
                     Ok(made) => {
@@ -72,7 +73,7 @@ impl Uplinks {
                             source,
                         });
                         if let Err(error) = switch.change(|model| model.delete(&device.name)) {
-                            tracing::error!(%error, name = device.name, "a bridge without an interface stays");
+                            tracing::error!(%error, name = device.name, "a device without an interface stays");
                         }
                         continue;
                     }
@@ -83,6 +84,7 @@ impl Uplinks {
                 mtu: device.mtu,
                 up: device.up,
                 carrier: device.carrier && switch.gone().is_none(),
+                noarp: flags.is_ok_and(|f| f.contains(Flags::NOARP)),
             };
             if let Some(uplink) = self.devices.get_mut(&ifindex)
                 && let Err(source) = uplink.device.configure(&state)
@@ -111,8 +113,8 @@ impl Uplinks {
         }
     }
 
-    /// Sends what the kernel has for the card, as far as there is room.
-    pub fn transmit(&mut self, switch: &mut Switch) {
+    /// Sends what the kernel has, as far as there is room. True if there was any.
+    pub fn transmit(&mut self, switch: &mut Switch) -> bool {
         let mut frame = [0; BUFFER];
         let mut queued = false;
         let mut broken = Vec::new();
@@ -148,5 +150,6 @@ impl Uplinks {
         if queued && let Err(error) = switch.flush_tx() {
             tracing::debug!(%error, "frames were not sent");
         }
+        queued
     }
 }

@@ -10,7 +10,7 @@ use super::mmio::Mmio;
 pub const MAJOR: u32 = 1;
 
 /// Capabilities of a card.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caps {
     /// Register map version, major and minor.
     pub version: (u32, u32),

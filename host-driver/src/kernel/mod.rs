@@ -18,6 +18,8 @@ pub struct HostState {
     pub up: bool,
     /// Has a carrier.
     pub carrier: bool,
+    /// Resolves no addresses.
+    pub noarp: bool,
 }
 
 /// A kernel interface whose frames come to the driver. [`tap::Tap`], or a socket in tests.

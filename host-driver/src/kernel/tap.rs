@@ -44,7 +44,7 @@ impl Tap {
         })
     }
 
-    fn set_up(&self, up: bool) -> io::Result<()> {
+    fn set_flags(&self, state: &HostState) -> io::Result<()> {
         let control = socket(
             AddressFamily::Inet,
             SockType::Datagram,
@@ -55,8 +55,11 @@ impl Tap {
         ioctl(&control, libc::SIOCGIFFLAGS, &mut request)?;
         // SAFETY: the kernel has just filled in the flags.
         let flags = unsafe { request.ifr_ifru.ifru_flags };
-        let bit = libc::IFF_UP as i16;
-        request.ifr_ifru.ifru_flags = if up { flags | bit } else { flags & !bit };
+        let wanted = [(libc::IFF_UP, state.up), (libc::IFF_NOARP, state.noarp)];
+        request.ifr_ifru.ifru_flags = wanted.into_iter().fold(flags, |flags, (bit, on)| {
+            let bit = bit as i16;
+            if on { flags | bit } else { flags & !bit }
+        });
         ioctl(&control, libc::SIOCSIFFLAGS, &mut request)
     }
 }
@@ -141,7 +144,7 @@ impl HostDevice for Tap {
         let mut mtu = request(&self.name)?;
         mtu.ifr_ifru.ifru_mtu = state.mtu as i32;
         ioctl(&control, libc::SIOCSIFMTU, &mut mtu)?;
-        self.set_up(state.up)?;
+        self.set_flags(state)?;
         let carrier = libc::c_int::from(state.carrier);
         // TUNSETCARRIER = _IOW('T', 226, int), which libc does not name. SAFETY: it takes a pointer to an int.
         let result = unsafe { libc::ioctl(self.file.as_raw_fd(), 0x4004_54e2, &carrier) };

@@ -83,7 +83,7 @@ impl View<'_> {
                     .unwrap_or_default();
                 members.into_iter().flat_map(|m| self.ports(m)).collect()
             }
-            None => Vec::new(),
+            Some(DeviceKind::Other) | None => Vec::new(),
         }
     }
 
@@ -105,6 +105,7 @@ impl View<'_> {
         match self.device(ifindex)?.kind {
             DeviceKind::Port(number) => Some(dest::PORT + number),
             DeviceKind::Master => self.masters.get(&ifindex)?.destination(),
+            DeviceKind::Other => None,
         }
     }
 }

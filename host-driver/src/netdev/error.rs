@@ -1,5 +1,6 @@
 //! Errors of everything that a user can ask for, each naming what was wrong.
 
+use smartnic_netdev::{Errno, NetdevError};
 use thiserror::Error;
 
 use crate::device::DeviceError;
@@ -70,6 +71,21 @@ pub enum NetError {
         /// The system's error.
         source: std::io::Error,
     },
+}
+
+/// A refusal of the device model's: in its words, with its code at the end.
+impl From<NetdevError> for NetError {
+    fn from(error: NetdevError) -> Self {
+        let name = error.value().to_owned();
+        match error.code() {
+            Errno::NoDevice if error.argument() == "device" => NetError::UnknownInterface { name },
+            Errno::Exists if error.argument() == "name" => NetError::Exists { name },
+            code => {
+                let reason = format!("{} ({})", error.reason(), code.name());
+                NetError::invalid(error.argument(), name, reason)
+            }
+        }
+    }
 }
 
 impl NetError {

@@ -1,8 +1,9 @@
-//! Network devices as the Linux driver model has them: names, indices, flags, address, MTU, carrier, one rx handler.
+//! A picture of the network devices, in which a request plans what is to become of them.
 //!
-//! A [`Registry`] holds every device: the card's ports, and the masters (bridge, lag) built over them. What a device
-//! does is not here: a physical port is configured through the plan (see [`crate::switch`]), a master is an object
-//! behind [`crate::master::Master`].
+//! The devices themselves are `smartnic_netdev`'s, in the one [`smartnic_netdev::Core`] that the switch has: names, indices, flags, addresses, MTU, carrier,
+//! links above and below, counters. A [`Registry`] is what they look like at one moment: it is copied with the model for each request, changed, looked at by
+//! masters ([`crate::master::View`]), and, once the card does what follows from it, carried out on the core. Whatever changes the core, a new
+//! picture is taken: nothing is kept here.
 
 pub mod error;
 pub mod rx;
@@ -11,24 +12,24 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use smartnic_netdev::registry::allocate_name;
 
 pub use error::NetError;
 pub use rx::{Frame, RxVerdict};
+pub use smartnic_netdev::device::AddressOrigin;
 
 use crate::device::MacAddr;
 
-/// Longest name, as in Linux (IFNAMSIZ with its NUL is 16).
-pub const NAME_MAX: usize = 15;
 /// Smallest MTU of an Ethernet device.
-pub const MTU_MIN: u32 = 68;
-/// Largest MTU: frames of 2,000 bytes with header and FCS.
+pub const MTU_MIN: u32 = smartnic_netdev::device::setup::MTU_MIN;
+/// Largest MTU of the card's devices: frames of 2,000 bytes with header and FCS.
 pub const MTU_MAX: u32 = 1982;
 /// MTU of a new device.
-pub const MTU_DEFAULT: u32 = 1500;
+pub const MTU_DEFAULT: u32 = smartnic_netdev::device::setup::MTU_DEFAULT;
 /// Bytes that a frame has beyond the MTU: header and FCS.
 pub const FRAME_OVERHEAD: u32 = 18;
 
-/// Index of a device, never used twice in the life of a registry.
+/// Index of a device, never used twice in a row.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct IfIndex(pub u32);
 
@@ -43,44 +44,14 @@ impl fmt::Display for IfIndex {
 pub enum DeviceKind {
     /// A port of the card, by its hardware number.
     Port(u32),
-    /// A master; its object is in the switch.
+    /// A master of the card's; its object is in the model.
     Master,
+    /// One that the card knows nothing of: a VLAN device, one of the teaching pair.
+    Other,
 }
 
-/// Where a device's address comes from: a user's choice is never changed by the driver.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AddressOrigin {
-    /// The device came with it.
-    Permanent,
-    /// Drawn or derived.
-    Random,
-    /// Set by a user.
-    Set,
-}
-
-/// Counts of a device that software sees.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct SoftStats {
-    /// Frames passed up.
-    pub rx_packets: u64,
-    /// Bytes passed up.
-    pub rx_bytes: u64,
-    /// Frames that nobody took.
-    pub rx_dropped: u64,
-    /// Multicast frames passed up.
-    pub multicast: u64,
-    /// Frames sent.
-    pub tx_packets: u64,
-    /// Bytes sent.
-    pub tx_bytes: u64,
-    /// Frames that could not be sent.
-    pub tx_dropped: u64,
-    /// Frames that the card refused.
-    pub tx_errors: u64,
-}
-
-/// A network device.
-#[derive(Clone, Debug)]
+/// A network device as it looks, or is to look.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NetDevice {
     /// Index.
     pub ifindex: IfIndex,
@@ -88,12 +59,16 @@ pub struct NetDevice {
     pub name: String,
     /// What it is.
     pub kind: DeviceKind,
+    /// The word after `type`, of those that users make.
+    pub link_kind: Option<&'static str>,
     /// Address.
     pub address: MacAddr,
-    /// Where the address comes from.
+    /// Where the address comes from: a user's choice is never changed by the driver.
     pub address_origin: AddressOrigin,
     /// MTU in bytes.
     pub mtu: u32,
+    /// Least and largest MTU.
+    pub mtu_limits: (u32, u32),
     /// Administratively up.
     pub up: bool,
     /// The lower layer can carry frames.
@@ -102,111 +77,70 @@ pub struct NetDevice {
     pub speed: u32,
     /// The master that it is enslaved to.
     pub master: Option<IfIndex>,
-    /// Owner of its rx handler: at most one.
-    pub rx_handler: Option<IfIndex>,
-    /// Counts.
-    pub stats: SoftStats,
+    /// What its filter lets in beside its own address, for devices on top of it.
+    pub listens: Listens,
 }
 
-impl NetDevice {
-    /// Flags by the names of iproute2.
-    pub fn flags(&self) -> Vec<&'static str> {
-        let mut flags = Vec::new();
-        if self.up && !self.carrier {
-            flags.push("NO-CARRIER");
-        }
-        flags.extend(["BROADCAST", "MULTICAST"]);
-        if self.up {
-            flags.push("UP");
-        }
-        if self.up && self.carrier {
-            flags.push("LOWER_UP");
-        }
-        flags
-    }
-
-    /// Operational state (RFC 2863) by the names of iproute2.
-    pub fn operstate(&self) -> &'static str {
-        match (self.up, self.carrier) {
-            (true, true) => "UP",
-            _ => "DOWN",
-        }
-    }
+/// What devices on top of a device want of its filter.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Listens {
+    /// There are devices on top of it that are no masters: VLANs.
+    pub uppers: bool,
+    /// Further unicast addresses.
+    pub unicast: Vec<MacAddr>,
+    /// Everything.
+    pub promiscuous: bool,
 }
 
 /// All devices.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     devices: BTreeMap<IfIndex, NetDevice>,
-    last: u32,
+    next: u32,
 }
 
 impl Registry {
-    /// Adds a device. `name` may contain one `%d`, which becomes the lowest number that gives a free name.
+    /// A picture of these; the next device is to have the index `next`.
+    pub fn new(devices: impl IntoIterator<Item = NetDevice>, next: u32) -> Self {
+        let devices = devices.into_iter().map(|d| (d.ifindex, d));
+        Self {
+            devices: devices.collect(),
+            next,
+        }
+    }
+
+    /// Plans a master of the card's. `name` may contain one `%d`, which becomes the lowest number that gives a free name.
     pub fn register(
         &mut self,
         name: &str,
-        kind: DeviceKind,
+        link_kind: &'static str,
         address: MacAddr,
     ) -> Result<IfIndex, NetError> {
-        let name = self.valid_name(name)?;
-        self.last += 1;
-        let ifindex = IfIndex(self.last);
-        let address_origin = match kind {
-            DeviceKind::Port(_) => AddressOrigin::Permanent,
-            DeviceKind::Master => AddressOrigin::Random,
-        };
+        let name = allocate_name(name, |name| self.by_name(name).is_ok())?;
+        let ifindex = IfIndex(self.next);
+        self.next += 1;
         let device = NetDevice {
             ifindex,
             name,
-            kind,
+            kind: DeviceKind::Master,
+            link_kind: Some(link_kind),
             address,
-            address_origin,
+            address_origin: AddressOrigin::Random,
             mtu: MTU_DEFAULT,
+            mtu_limits: (MTU_MIN, MTU_MAX),
             up: false,
             carrier: false,
             speed: 0,
             master: None,
-            rx_handler: None,
-            stats: SoftStats::default(),
+            listens: Listens::default(),
         };
         self.devices.insert(ifindex, device);
         Ok(ifindex)
     }
 
-    /// Removes a device.
+    /// Plans that a device goes.
     pub fn unregister(&mut self, ifindex: IfIndex) -> Option<NetDevice> {
         self.devices.remove(&ifindex)
-    }
-
-    fn valid_name(&self, name: &str) -> Result<String, NetError> {
-        let bad = |reason: &str| Err(NetError::invalid("name", name, reason));
-        let plain = name.replacen("%d", "", 1);
-        if name.is_empty() || name.len() > NAME_MAX {
-            return bad("a name has 1 to 15 bytes");
-        }
-        if matches!(name, "." | "..")
-            || plain.contains(|c: char| {
-                c == '/' || c == ':' || c == '%' || c.is_whitespace() || c.is_control()
-            })
-        {
-            return bad(
-                "a name has no '/', ':', '%' (but one %d), white space or control characters",
-            );
-        }
-        if !name.contains("%d") {
-            return match self.by_name(name) {
-                Ok(_) => Err(NetError::Exists { name: name.into() }),
-                Err(_) => Ok(name.into()),
-            };
-        }
-        let free = (0..=self.devices.len())
-            .map(|n| name.replacen("%d", &n.to_string(), 1))
-            .find(|n| self.by_name(n).is_err());
-        match free {
-            Some(name) if name.len() <= NAME_MAX => Ok(name),
-            _ => bad("no number gives a free name of at most 15 bytes"),
-        }
     }
 
     /// The device with this name.
@@ -248,31 +182,17 @@ impl Registry {
         self.iter().find(|d| d.kind == DeviceKind::Port(number))
     }
 
-    /// Makes `owner` the one that gets `ifindex`'s frames. Refused if somebody does already.
-    pub fn register_rx_handler(
-        &mut self,
-        ifindex: IfIndex,
-        owner: IfIndex,
-    ) -> Result<(), NetError> {
-        let name = self.name(ifindex);
-        let Some(device) = self.get_mut(ifindex) else {
-            return Err(NetError::UnknownInterface { name });
-        };
-        if let Some(other) = device.rx_handler {
-            let reason = format!(
-                "its frames go to {} already; use nomaster first",
-                self.name(other)
-            );
-            return Err(NetError::Busy { name, reason });
-        }
-        device.rx_handler = Some(owner);
-        Ok(())
-    }
-
-    /// Takes the rx handler away.
-    pub fn unregister_rx_handler(&mut self, ifindex: IfIndex) {
-        if let Some(device) = self.get_mut(ifindex) {
-            device.rx_handler = None;
+    /// EBUSY if somebody gets the device's frames already.
+    pub fn must_be_free(&self, ifindex: IfIndex) -> Result<(), NetError> {
+        match self.get(ifindex).and_then(|d| d.master) {
+            None => Ok(()),
+            Some(owner) => Err(NetError::Busy {
+                name: self.name(ifindex),
+                reason: format!(
+                    "its frames go to {} already; use nomaster first",
+                    self.name(owner)
+                ),
+            }),
         }
     }
 }
@@ -281,74 +201,34 @@ impl Registry {
 mod tests {
     use super::*;
 
-    fn add(registry: &mut Registry, name: &str) -> Result<IfIndex, NetError> {
-        registry.register(name, DeviceKind::Master, MacAddr::default())
-    }
-
     #[test]
-    fn names_count_up_and_fill_gaps() {
-        let mut r = Registry::default();
-        let names: Vec<_> = (0..3)
-            .map(|_| add(&mut r, "br%d").map(|i| r.name(i)).unwrap())
-            .collect();
-        assert_eq!(names, ["br0", "br1", "br2"]);
-        r.unregister(r.by_name("br1").unwrap().ifindex);
+    fn a_planned_device_has_a_free_name_and_the_next_index() {
+        let mut r = Registry::new([], 5);
+        let add = |r: &mut Registry, name: &str| r.register(name, "bridge", MacAddr::default());
+        let planned: Vec<_> = (0..3).map(|_| add(&mut r, "br%d").unwrap()).collect();
+        assert_eq!(planned, [5, 6, 7].map(IfIndex));
+        r.unregister(IfIndex(6));
         let again = add(&mut r, "br%d").unwrap();
-        assert_eq!((r.name(again).as_str(), again), ("br1", IfIndex(4)));
+        assert_eq!((r.name(again).as_str(), again), ("br1", IfIndex(8)));
         assert!(matches!(add(&mut r, "br0"), Err(NetError::Exists { .. })));
-        for bad in [
-            "",
-            "a b",
-            "a/b",
-            "a:b",
-            "%",
-            "%d%d",
-            "..",
-            "a\n",
-            "abcdefghijklmnop",
-            "abcdefghijklmno%d",
-        ] {
+        for bad in ["", "a b", "a/b", "%", "%d%d", "..", "abcdefghijklmnop"] {
+            let refused = add(&mut r, bad);
             assert!(
-                matches!(add(&mut r, bad), Err(NetError::InvalidArgument { .. })),
+                matches!(refused, Err(NetError::InvalidArgument { .. })),
                 "{bad:?}"
             );
         }
     }
 
     #[test]
-    fn one_rx_handler_a_device() {
-        let mut r = Registry::default();
-        let (port, br, other) = (
-            add(&mut r, "p").unwrap(),
-            add(&mut r, "br0").unwrap(),
-            add(&mut r, "br1").unwrap(),
-        );
-        r.register_rx_handler(port, br).unwrap();
-        let error = r.register_rx_handler(port, other).unwrap_err();
+    fn one_master_a_device() {
+        let mut r = Registry::new([], 1);
+        let [port, br] = ["p", "br0"].map(|n| r.register(n, "lag", MacAddr::default()).unwrap());
+        r.must_be_free(port).unwrap();
+        r.get_mut(port).unwrap().master = Some(br);
         assert_eq!(
-            error.to_string(),
+            r.must_be_free(port).unwrap_err().to_string(),
             "\"p\" is busy: its frames go to br0 already; use nomaster first"
         );
-        r.unregister_rx_handler(port);
-        r.register_rx_handler(port, other).unwrap();
-        assert!(r.register_rx_handler(IfIndex(99), br).is_err());
-    }
-
-    #[test]
-    fn flags_are_those_of_iproute2() {
-        let mut r = Registry::default();
-        let port = add(&mut r, "p").unwrap();
-        assert_eq!(r.get(port).unwrap().flags(), ["BROADCAST", "MULTICAST"]);
-        r.get_mut(port).unwrap().up = true;
-        assert_eq!(
-            r.get(port).unwrap().flags(),
-            ["NO-CARRIER", "BROADCAST", "MULTICAST", "UP"]
-        );
-        r.get_mut(port).unwrap().carrier = true;
-        assert_eq!(
-            r.get(port).unwrap().flags(),
-            ["BROADCAST", "MULTICAST", "UP", "LOWER_UP"]
-        );
-        assert_eq!(r.get(port).unwrap().operstate(), "UP");
     }
 }

@@ -7,7 +7,7 @@ use super::Switch;
 use super::model::Model;
 use crate::clock::Clock;
 use crate::device::ring::TxTarget;
-use crate::netdev::{Frame, IfIndex, NetError};
+use crate::netdev::{IfIndex, NetError};
 
 /// Frames that wait for room in the ring; protocols repeat what is lost.
 const WAITING: usize = 256;
@@ -26,11 +26,13 @@ impl Switch {
         let at = masters
             .chain(self.spanning.deadline())
             .chain(self.snooping.deadline())
+            .chain(self.devices.core.next_watchdog())
             .min()?;
         Some(at.saturating_sub(self.clock.now()))
     }
     /// Lets the protocols do what the configuration, links and time ask for, and sends what waits.
     pub fn tick(&mut self) {
+        self.devices.core.tick(self.clock.now());
         self.run_masters();
         self.span();
         self.snoop();
@@ -117,18 +119,18 @@ impl Switch {
     }
 
     /// Forwards a frame to a reserved address that not all bridges forward.
-    pub(super) fn forward_reserved(&mut self, bridge: IfIndex, frame: &Frame) {
+    pub(super) fn forward_reserved(&mut self, bridge: IfIndex, from: IfIndex, frame: &[u8]) {
         let view = self.model.view();
         let Some(master) = self.model.bridge(bridge) else {
             return;
         };
         let targets: Vec<u32> = master
-            .reserved_targets(view, frame.dev)
+            .reserved_targets(view, from)
             .into_iter()
             .filter_map(|dev| view.destination(dev))
             .collect();
         for to in targets {
-            self.send_control(to, frame.data.clone());
+            self.send_control(to, frame.to_vec());
         }
     }
 }

@@ -1,24 +1,31 @@
-//! The switch: what users configured ([`model::Model`]) and the card that does it, kept the same.
+//! The switch: what users configured ([`model::Model`] and the device model's core), and the card that does it, kept the same.
 //!
-//! A request works on a copy of the model; the copy becomes the model when the card has done what its plan says, so
-//! that a refused request changes nothing. A card that disappears is given up ([`Switch::detach`]): what needs it is
+//! A request works on a copy of the model with a picture of the devices; the copy becomes the model when the card has done what its plan says and the core has
+//! taken what is new in the picture, so that a refused request changes nothing. A card that disappears is given up ([`Switch::detach`]): what needs it is
 //! refused with its reason, everything else goes on, and [`Switch::attach`] sets a card that came back up again from
 //! the model alone.
 //!
 //! Covered by `tests/driver/switch.rs`.
 
+mod change;
 mod control;
 pub mod datapath;
+mod devices;
 pub mod fdb;
+mod links;
 pub mod model;
 pub mod plan;
+mod plane;
 pub mod scan;
 pub mod snooping;
+pub mod software;
 pub mod spanning;
 
 use std::collections::BTreeMap;
 
-use smartnic_regs::values::{learn, vector};
+use smartnic_netdev::Core;
+use smartnic_netdev::registry::link::LinkMessage;
+use smartnic_regs::values::vector;
 
 use crate::clock::Clock;
 use crate::device::fdb::{FdbCounters, FdbData, FdbKey};
@@ -28,6 +35,7 @@ use crate::device::stats::{BufferState, PortCounters};
 use crate::device::{Caps, Device, DeviceError, MacAddr};
 use crate::netdev::NetError;
 use crate::pci::{PciError, PciTransport};
+use devices::Devices;
 use model::Model;
 use plan::Plan;
 use snooping::Snoopers;
@@ -69,7 +77,10 @@ impl Card {
 /// Devices, masters and the card under them.
 pub struct Switch {
     model: Model,
-    card: Option<Card>,
+    devices: Devices,
+    card: Option<Box<Card>>,
+    /// There is a card, if it is not gone; else devices are software.
+    hardware: bool,
     gone: String,
     name: String,
     host_config: HostConfig,
@@ -104,7 +115,7 @@ impl Switch {
         let (mut switch, mut device) = Self::probe(transport, host_config, base)?;
         switch.attended = false;
         let host = switch.start_host(&mut device)?;
-        switch.card = Some(Card::new(device, host));
+        switch.card = Some(Box::new(Card::new(device, host)));
         switch.read_links()?;
         Ok(switch)
     }
@@ -128,9 +139,25 @@ impl Switch {
     ) -> Result<(Self, Device), NetError> {
         let name = transport.describe();
         let device = Device::probe(transport)?;
-        let switch = Self {
-            model: Model::new(device.caps(), base)?,
+        let devices = Devices::new(device.caps(), base)?;
+        let switch = Self::over(device.caps(), devices, name, host_config);
+        Ok((
+            Self {
+                hardware: true,
+                ..switch
+            },
+            device,
+        ))
+    }
+
+    fn over(caps: &Caps, devices: Devices, name: String, host_config: HostConfig) -> Self {
+        let mut model = Model::new(caps);
+        model.registry = devices.picture();
+        Self {
+            model,
+            devices,
             card: None,
+            hardware: false,
             gone: String::new(),
             name,
             host_config,
@@ -140,8 +167,7 @@ impl Switch {
             snooping: Snoopers::default(),
             waiting: control::Waiting::new(),
             attended: true,
-        };
-        Ok((switch, device))
+        }
     }
 
     /// Takes a card that came back into use: it is reset and set up as configured.
@@ -173,7 +199,8 @@ impl Switch {
         device.fdb().randomise_keys(&mut rand::rng())?;
         device.fdb().set_events(true, true, true)?;
         let host = self.start_host(&mut device)?;
-        self.card = Some(Card::new(device, host));
+        self.card = Some(Box::new(Card::new(device, host)));
+        self.devices.restarted();
         self.gone.clear();
         let result = self.read_links().and_then(|()| self.apply());
         match &result {
@@ -187,9 +214,8 @@ impl Switch {
     pub fn detach(&mut self, reason: &str) {
         if self.card.take().is_some() {
             tracing::error!(device = %self.name, reason, "the card is gone");
-            self.model.now = self.clock.now();
             for number in 0..self.model.caps().ports {
-                self.model.set_link(number, LinkState::default());
+                self.set_link(number, LinkState::default());
             }
         }
         self.gone = reason.into();
@@ -224,7 +250,19 @@ impl Switch {
     }
     /// Why the card is gone, if it is.
     pub fn gone(&self) -> Option<&str> {
-        self.card.is_none().then_some(self.gone.as_str())
+        (self.hardware && self.card.is_none()).then_some(self.gone.as_str())
+    }
+    /// There is a card, here or gone; else devices are software.
+    pub fn has_hardware(&self) -> bool {
+        self.hardware
+    }
+    /// The device model: names, flags, counters of all devices.
+    pub fn core(&self) -> &Core {
+        &self.devices.core
+    }
+    /// What happened to devices since the last call, and whether more did than could be kept.
+    pub fn take_link_events(&mut self) -> (Vec<LinkMessage>, bool) {
+        self.devices.take_events()
     }
     /// The card's rings, for their interrupts.
     pub fn host(&self) -> Option<&HostPort> {
@@ -244,6 +282,10 @@ impl Switch {
         &mut self,
         work: impl FnOnce(&mut Card) -> Result<T, DeviceError>,
     ) -> Result<T, NetError> {
+        if !self.hardware {
+            let reason = "there is no card behind it (EOPNOTSUPP)";
+            return Err(NetError::invalid("device", &self.name, reason));
+        }
         let Some(card) = &mut self.card else {
             return Err(NetError::DeviceGone {
                 device: self.name.clone(),
@@ -261,93 +303,6 @@ impl Switch {
     /// An error where there are no rings: what follows needs them.
     pub fn needs_rings(&mut self) -> Result<(), NetError> {
         self.with_card(|card| card.rings().map(drop))
-    }
-
-    /// Makes the card do what the model says.
-    fn apply(&mut self) -> Result<(), NetError> {
-        let wanted = self.model.plan();
-        self.with_card(|card| card.applied.apply(&wanted, &mut card.device))
-    }
-
-    /// Changes the model, and the card with it: both or none.
-    pub fn change<T>(
-        &mut self,
-        work: impl FnOnce(&mut Model) -> Result<T, NetError>,
-    ) -> Result<T, NetError> {
-        self.with_card(|_| Ok(()))?;
-        let mut next = self.model.clone();
-        next.now = self.clock.now();
-        let result = work(&mut next)?;
-        next.check()?;
-        self.can_run(&next)?;
-        let wanted = next.plan();
-        // What the hardware reports comes by the event ring: without it nobody would insert.
-        if wanted.ports.iter().any(|p| p.learn == learn::SLOW_PATH) {
-            self.needs_rings()?;
-        }
-        match self.with_card(|card| card.applied.apply(&wanted, &mut card.device)) {
-            Ok(()) => {
-                self.model = next;
-                self.tick();
-                Ok(result)
-            }
-            Err(error) => {
-                // What was written goes back; if even that fails the card is gone, or the next change repairs it.
-                if !error.is_gone()
-                    && let Err(again) = self.apply()
-                {
-                    tracing::error!(error = %again, "the card could not be brought back to what it was");
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Reads every port's link.
-    fn read_links(&mut self) -> Result<(), NetError> {
-        for number in 0..self.model.caps().ports {
-            let link = self.with_card(|card| card.device.ports().link(number))?;
-            self.model.now = self.clock.now();
-            self.model.set_link(number, link);
-        }
-        Ok(())
-    }
-
-    /// Looks for link changes, and does what follows from them.
-    pub fn check_links(&mut self) -> Result<(), NetError> {
-        let changed = self.with_card(|card| card.device.ports().take_link_changes())?;
-        if changed == 0 {
-            return Ok(());
-        }
-        for number in (0..self.model.caps().ports).filter(|n| changed >> n & 1 == 1) {
-            let link = self.with_card(|card| card.device.ports().link(number))?;
-            tracing::info!(port = number + 1, up = link.up, "link");
-            self.model.now = self.clock.now();
-            self.model.set_link(number, link);
-        }
-        self.apply()?;
-        self.tick();
-        Ok(())
-    }
-
-    /// A look at the card now and then: is it there, did a ring stop.
-    pub fn check(&mut self) -> Result<(), NetError> {
-        self.with_card(|card| {
-            card.device.check_alive()?;
-            match &mut card.host {
-                Some(host) => host.check(card.device.mmio()).map(|_| ()),
-                None => Ok(()),
-            }
-        })?;
-        self.check_links()
-    }
-
-    /// Links follow the ports' administrative state at once in hardware: read them after a change.
-    pub fn settle_links(&mut self) -> Result<(), NetError> {
-        self.read_links()?;
-        self.apply()?;
-        self.tick();
-        Ok(())
     }
 
     /// Counters of a hardware port; the host is the number after the last.

@@ -16,6 +16,7 @@ use smartnic_driver::daemon::{Config, Daemon, Opener};
 use smartnic_driver::device::host::HostConfig;
 use smartnic_driver::kernel::{HostDevice, HostState};
 use smartnic_driver::pci::PciError;
+use smartnic_netdev::snull;
 
 use crate::fake::{Fake, Shape};
 
@@ -109,13 +110,9 @@ pub fn start(shape: Shape) -> Running {
 
 /// Starts a daemon over a fake card.
 pub fn start_with(shape: Shape, clock: Clock) -> Running {
-    let dir = tempfile::tempdir().unwrap();
-    let socket = dir.path().join("ctl.sock");
     let fake = Fake::new(shape);
-    let kernel = Kernel::default();
     let absent = Arc::new(Mutex::new(false));
     let stuck = Arc::new(Mutex::new(()));
-    let stop = Arc::new(EventFd::new().unwrap());
     let open: Opener = {
         let (fake, absent, stuck) = (fake.clone(), absent.clone(), stuck.clone());
         Box::new(move || {
@@ -129,6 +126,23 @@ pub fn start_with(shape: Shape, clock: Clock) -> Running {
             Ok(fake.transport())
         })
     };
+    let mut running = start_daemon(clock, |config| Daemon::new(config, open).unwrap());
+    (running.fake, running.absent, running.stuck) = (fake, absent, stuck);
+    running
+}
+
+/// Starts a daemon over the teaching pair, with a clock that stands until a test advances it. Its fake card is nobody's.
+pub fn start_snull(pair: &snull::Config) -> Running {
+    start_daemon(Clock::manual(), |config| {
+        Daemon::snull(config, pair).unwrap()
+    })
+}
+
+fn start_daemon(clock: Clock, make: impl FnOnce(Config) -> Daemon) -> Running {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("ctl.sock");
+    let kernel = Kernel::default();
+    let stop = Arc::new(EventFd::new().unwrap());
     let config = Config {
         socket: socket.clone(),
         host_devices: Some({
@@ -142,17 +156,17 @@ pub fn start_with(shape: Shape, clock: Clock) -> Running {
         },
         clock: clock.clone(),
     };
-    let mut daemon = Daemon::new(config, open).unwrap();
+    let mut daemon = make(config);
     let thread = {
         let stop = stop.clone();
         std::thread::spawn(move || daemon.run(stop.as_fd()).unwrap())
     };
     Running {
-        fake,
+        fake: Fake::new(Shape::default()),
         kernel,
         socket,
-        absent,
-        stuck,
+        absent: Arc::default(),
+        stuck: Arc::default(),
         clock,
         stop,
         thread: Some(thread),

@@ -45,7 +45,7 @@ fn bridges_by_brctls_verbs() {
             ),
             (
                 "br addbr a/b",
-                "argument \"a/b\" is wrong: bridge: a name has no '/', ':', '%' (but one %d), white space or control characters (EINVAL)",
+                "argument \"a/b\" is wrong: bridge: a name is not . or .. and has no '/', ':', white space or control characters (EINVAL)",
             ),
             (
                 "br delbr br7",

@@ -13,6 +13,7 @@ mod mdb;
 mod rings;
 mod serial;
 mod serial_board;
+mod snull;
 mod spanning;
 mod spanning_kernel;
 mod switch;
@@ -21,6 +22,7 @@ mod switch_fdb;
 mod tables;
 mod tap;
 mod transport;
+mod vlan;
 
 /// The seed of a random test: `SEED` in the environment, else a fixed one. Printed, so that a failure can be repeated.
 pub fn rng(test: &str) -> rand_chacha::ChaCha8Rng {

@@ -176,10 +176,16 @@ fn a_link_that_drops_moves_buckets_and_flushes() {
     fake.state().set_link(3, false);
     switch.check_links().unwrap();
     assert!(!known(&fake, station(2)) && known(&fake, station(1)));
-    assert_eq!(switch.model().device("lag0").unwrap().operstate(), "DOWN");
+    assert_eq!(
+        switch.core().by_name("lag0").unwrap().operstate().word(),
+        "DOWN"
+    );
     fake.state().set_link(3, true);
     switch.check_links().unwrap();
-    assert_eq!(switch.model().device("lag0").unwrap().operstate(), "UP");
+    assert_eq!(
+        switch.core().by_name("lag0").unwrap().operstate().word(),
+        "UP"
+    );
 }
 
 #[test]

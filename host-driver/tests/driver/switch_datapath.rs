@@ -31,7 +31,7 @@ fn frames_find_their_device() {
     fake.state().deliver(&[1; 64], 200, reason::LOCAL, 1);
     fake.state().deliver(&[1; 9], 0, reason::LOCAL, 1);
     assert!(switch.poll().unwrap().frames.is_empty());
-    let stats = switch.model().device("br0").unwrap().stats;
+    let stats = switch.link_stats(br0);
     assert_eq!(
         (stats.rx_packets, stats.rx_bytes, stats.multicast),
         (2, 128, 2)
@@ -49,7 +49,7 @@ fn frames_find_their_device() {
     );
     // Too long for the MTU: dropped and counted.
     assert!(switch.xmit(br0, &[2; 1600]).unwrap());
-    assert_eq!(switch.model().device("br0").unwrap().stats.tx_dropped, 1);
+    assert_eq!(switch.link_stats(br0).tx_dropped, 1);
 }
 
 #[test]

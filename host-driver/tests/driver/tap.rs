@@ -72,6 +72,7 @@ fn frames_cross_a_tap() {
             mtu: 1400,
             up: true,
             carrier: true,
+            noarp: false,
         };
         tap.configure(&state).unwrap();
         let socket = packet_socket("sn0");

@@ -112,6 +112,10 @@ pub trait NetDeviceOps: Send + Sync {
     fn change_mtu(&self, _core: &mut Core, _dev: &Dev, _mtu: u32) -> Result<()> {
         Ok(())
     }
+    /// Mb/s of the link as it is; 0 when nobody knows (ethtool's `link_ksettings`).
+    fn link_speed(&self, _dev: &NetDevice) -> u32 {
+        0
+    }
     /// A user sets the carrier, of a device without one of its own.
     fn change_carrier(&self, dev: &Dev, on: bool) -> Result<()> {
         let reason = format!("the carrier of {} is what its link says", dev.name());

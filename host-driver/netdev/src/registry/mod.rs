@@ -24,11 +24,11 @@ use std::time::Duration;
 use crate::device::{Dev, NetDevice, NetDeviceOps, Setup};
 use crate::error::{Errno, NetdevError, Result};
 use crate::softnet::Softnet;
-use crate::softnet::shared::{Shared, Waker};
+use crate::softnet::shared::{IFINDEX_MAX, Shared, Waker};
 
 pub use address::ListKind;
 pub use adjacency::MAX_NEST;
-pub use names::NAME_MAX;
+pub use names::{NAME_MAX, allocate as allocate_name};
 pub(crate) use protocols::set_extra;
 
 /// All devices.
@@ -107,6 +107,16 @@ impl Core {
                 "there is no such device",
             )
         })
+    }
+
+    /// The index that the next device gets that has no wish of its own.
+    pub fn next_ifindex(&self) -> u32 {
+        let after = |last: u32| last % IFINDEX_MAX + 1;
+        let mut next = after(self.last_ifindex);
+        while self.devices.contains_key(&next) && next != self.last_ifindex {
+            next = after(next);
+        }
+        next
     }
 
     /// All devices by index.

@@ -39,6 +39,14 @@ impl Core {
         id
     }
 
+    /// Puts another stack (the kernel's, behind TAPs) on top of all devices: it gets every frame that comes to the top of one, whoever it is for and with its
+    /// tag still beside it, as well as the protocols here; what it does not want it drops and counts.
+    pub fn set_stack(&mut self, stack: Option<Arc<dyn ProtocolHandler>>) {
+        self.shared
+            .change_table(|t| t.protocols.stack = stack.clone());
+        self.shared.synchronize();
+    }
+
     /// Takes a protocol or tap away; nobody calls it any more when this returns.
     pub fn remove_protocol(&mut self, id: ProtocolId) {
         self.shared

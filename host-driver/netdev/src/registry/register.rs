@@ -101,30 +101,24 @@ impl Core {
             return Err(NetdevError::new(Errno::Invalid, "ifindex", wish, reason));
         }
         if wish != 0 {
-            return match self.devices.contains_key(&wish) {
-                true => Err(NetdevError::new(
-                    Errno::Busy,
-                    "ifindex",
-                    wish,
-                    "another device has this index",
-                )),
-                false => Ok(wish),
-            };
+            if self.devices.contains_key(&wish) {
+                let reason = "another device has this index";
+                return Err(NetdevError::new(Errno::Busy, "ifindex", wish, reason));
+            }
+            // Whoever asked what is next has taken it.
+            if wish == self.next_ifindex() {
+                self.last_ifindex = wish;
+            }
+            return Ok(wish);
         }
         // Counted up, so that an index that was just in use does not mean another device at once.
-        let next = |last: u32| last % IFINDEX_MAX + 1;
-        for _ in 0..IFINDEX_MAX {
-            self.last_ifindex = next(self.last_ifindex);
-            if !self.devices.contains_key(&self.last_ifindex) {
-                return Ok(self.last_ifindex);
-            }
+        let next = self.next_ifindex();
+        if self.devices.contains_key(&next) {
+            let reason = "all indices are in use";
+            return Err(NetdevError::new(Errno::NoSpace, "ifindex", "any", reason));
         }
-        Err(NetdevError::new(
-            Errno::NoSpace,
-            "ifindex",
-            "any",
-            "all indices are in use",
-        ))
+        self.last_ifindex = next;
+        Ok(next)
     }
 
     /// Takes a device away: it goes down, nobody finds it any more, every thread has left it, subscribers let go of it (masters release it,

@@ -40,6 +40,18 @@ impl Core {
         }
     }
 
+    /// When the first stopped queue will be overdue, as far as is known now: [`Core::tick`] is to come then.
+    pub fn next_watchdog(&self) -> Option<Duration> {
+        let watched = |dev: &&Dev| dev.is_running() && dev.is_present() && dev.carrier_ok();
+        let due = |dev: &Dev| {
+            let limit = dev.watchdog()?;
+            let stopped = dev.queues().iter().filter(|q| q.is_off());
+            stopped.map(|q| q.trans_start() + limit).min()
+        };
+        let devices = self.devices.values().filter(watched);
+        devices.filter_map(due).min()
+    }
+
     /// A queue is overdue when it is stopped (by its driver or by the byte limit) and took no frame since the device's watchdog time, with the device up and the carrier on: one
     /// without carrier has nothing to send, and is not to blame.
     fn run_watchdogs(&mut self) {

@@ -61,6 +61,7 @@ const BASKETS: usize = 16;
 #[derive(Clone, Default)]
 pub(crate) struct Protocols {
     pub(crate) taps: Taps,
+    pub(crate) stack: Option<Arc<dyn ProtocolHandler>>,
     baskets: [Vec<Protocol>; BASKETS],
 }
 
@@ -183,6 +184,10 @@ impl Softnet {
     }
 
     fn deliver(&mut self, table: &Table, dev: &Dev, mut packet: Packet, exact: bool) {
+        let stack = &table.protocols.stack;
+        if let Some(stack) = stack {
+            stack.receive(self, dev, packet.clone());
+        }
         if let Some(tag) = packet.vlan_tag() {
             // Of a VLAN that nobody here is in: not for us. VLAN 0 is a priority only (802.1Q 6.9.1).
             if tag.vid() != 0 {
@@ -191,6 +196,10 @@ impl Softnet {
             packet.set_vlan_tag(None);
         }
         if packet.packet_type == PacketType::OtherHost && !dev.is_promiscuous() {
+            // Another stack tells by itself what is for it, and knows of its own listeners.
+            if stack.is_some() {
+                return;
+            }
             dev.stats().count(Counter::rx_otherhost_dropped);
             return;
         }
@@ -205,6 +214,9 @@ impl Softnet {
         let basket = &table.protocols.baskets[usize::from(packet.protocol) % BASKETS];
         let mut takers = basket.iter().filter(wants);
         let Some(mut taker) = takers.next() else {
+            if stack.is_some() {
+                return;
+            }
             let counter = if exact {
                 Counter::rx_nohandler
             } else {

@@ -117,7 +117,9 @@ pub enum Command {
   smartnic-ctl link set port3 nomaster
   smartnic-ctl link set br0 type bridge ageing_time 10000
   smartnic-ctl -s link show br0
-  smartnic-ctl link del lag0"
+  smartnic-ctl link del lag0
+  smartnic-ctl link add link br0 name br0.10 up type vlan id 10
+  smartnic-ctl link monitor"
     )]
     Link {
         /// What to do
@@ -261,24 +263,26 @@ pub enum LinkCommand {
         #[arg(value_name = "NAME")]
         words: Vec<String>,
     },
-    /// NAME [ up ] [ mtu N ] [ address MAC ] type bridge|bond|lag [ OPTION VALUE ]...
+    /// NAME [ up ] [ mtu N ] [ address MAC ] type bridge|bond|lag|vlan [ OPTION VALUE ]...
     #[command(
         alias = "a",
-        long_about = "[ name ] NAME [ up ] [ mtu N ] [ address MAC ] type { bridge | bond | lag } [ OPTION VALUE ]...
+        long_about = "[ link DEVICE ] [ name ] NAME [ up ] [ mtu N ] [ address MAC ] type { bridge | bond | lag | vlan } [ OPTION VALUE ]...
 
 NAME may contain %d for the lowest free number.
 bridge: ageing_time CENTISECONDS (30000; one for all bridges of a card; 0: no ageing), stp_state 0|1|2, forcevers stp|rstp,
         priority, hello_time, max_age, forward_delay, tx_hold_count, group_address, group_fwd_mask
 bond:   Linux's options, as in ip-link(8): mode, miimon, lacp_rate, xmit_hash_policy, primary, ...; lb_fill as of a lag
 lag:    mode balance-xor|active-backup (balance-xor), xmit_hash_policy layer2|layer2+3|layer3+4 (layer2),
-        lb_fill linux|resilient (linux), primary PORT"
+        lb_fill linux|resilient (linux), primary PORT
+vlan:   over the link DEVICE: id 0..4094, protocol 802.1Q|802.1ad (802.1Q), reorder_hdr on|off (on), loose_binding on|off (off),
+        ingress-qos-map FROM:TO[,FROM:TO]..., egress-qos-map FROM:TO[,FROM:TO]..."
     )]
     Add {
         /// Words
         #[arg(required = true, value_name = "WORD")]
         words: Vec<String>,
     },
-    /// Delete a bridge, bond or lag
+    /// Delete a bridge, bond, lag or VLAN device
     #[command(aliases = ["delete", "d"], name = "del")]
     Delete {
         /// [ dev ] NAME
@@ -292,6 +296,8 @@ lag:    mode balance-xor|active-backup (balance-xor), xmit_hash_policy layer2|la
         #[arg(required = true, value_name = "WORD")]
         words: Vec<String>,
     },
+    /// Show what happens to links until interrupted
+    Monitor,
 }
 
 /// `lag`.

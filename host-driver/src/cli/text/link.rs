@@ -30,9 +30,11 @@ pub fn links(v: &Value, look: &Look) -> String {
     for link in rows(v) {
         let t = |key: &str| text(&link[key]);
         let flags: Vec<String> = rows(&link["flags"]).iter().map(text).collect();
+        let below = link["link"].as_str();
+        let below = below.map_or_else(String::new, |real| format!("@{real}"));
         let _ = write!(
             out,
-            "{}: {}: <{}> mtu {}",
+            "{}: {}{below}: <{}> mtu {}",
             t("ifindex"),
             t("ifname"),
             flags.join(","),

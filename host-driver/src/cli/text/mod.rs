@@ -6,6 +6,7 @@ mod link;
 use std::fmt::Write;
 
 use serde_json::Value;
+use smartnic_netdev::device::LinkStats64;
 
 use super::Look;
 pub use fdb::{fdb, monitor, monitor_json, trim_fdb};
@@ -224,22 +225,27 @@ pub fn stats(v: &Value, nonzero: bool) -> String {
         .into_iter()
         .chain(names.iter().map(String::as_str))
         .collect();
-    let line = |(_, name): &(u32, &str)| {
+    let line = |name: &str| {
         let values: Vec<u64> = all
             .iter()
-            .map(|s| s["counters"][*name].as_u64().unwrap_or(0))
+            .map(|s| s["counters"][name].as_u64().unwrap_or(0))
             .collect();
         (!nonzero || values.iter().any(|v| *v != 0)).then(|| {
-            [(*name).to_owned()]
+            [name.to_owned()]
                 .into_iter()
                 .chain(values.iter().map(u64::to_string))
                 .collect::<Vec<_>>()
         })
     };
-    let body: Vec<_> = smartnic_regs::values::counter::NAMES
+    // The card's counters in the register map's order; the kernel's for devices without hardware.
+    let card = smartnic_regs::values::counter::NAMES.iter().map(|n| n.1);
+    let ours: Vec<&str> = card.clone().collect();
+    let kernel = LinkStats64::NAMES
         .iter()
-        .filter_map(line)
-        .collect();
+        .copied()
+        .filter(|n| !ours.contains(n));
+    let has = |name: &&str| all.iter().any(|s| !s["counters"][*name].is_null());
+    let body: Vec<_> = card.chain(kernel).filter(has).filter_map(line).collect();
     table(&head, &body)
 }
 

@@ -1,11 +1,14 @@
 //! What follows from the model: masters brought up to date with their members, and the plan for the card.
 
-use super::Model;
+use super::{Model, port_fid};
+use smartnic_regs::values::{dest, kind, state};
+
+use crate::device::fdb::{FdbData, FdbKey};
 use crate::device::port::MacConfig;
 use crate::master::bond::Bond;
 use crate::master::bridge::reserved::Actions;
 use crate::master::{Effect, MemberView};
-use crate::netdev::{AddressOrigin, FRAME_OVERHEAD, IfIndex, NetError};
+use crate::netdev::{AddressOrigin, DeviceKind, FRAME_OVERHEAD, IfIndex, NetError};
 use crate::switch::plan::Plan;
 
 /// Kinds of masters, each after those that it may be built over.
@@ -67,10 +70,39 @@ impl Model {
                 Effect::Address(_, address) => device.address = address,
                 Effect::Mtu(_, mtu) => device.mtu = mtu,
                 Effect::Up(_, up) => device.up = up,
-                Effect::Leave(_) => {
-                    device.master = None;
-                    self.registry.unregister_rx_handler(dev);
+                Effect::Leave(_) => device.master = None,
+            }
+        }
+    }
+
+    /// Ports in no master are the host's as far as devices on top of them are, each by itself in an FID of its own; and what those listen to comes to the host.
+    fn plan_listeners(&self, plan: &mut Plan) {
+        let host = self.caps.host() as usize;
+        for device in self.registry.iter().filter(|d| d.up) {
+            let mut addresses = device.listens.unicast.clone();
+            let fid = match (device.kind, device.master) {
+                (DeviceKind::Port(number), None) if device.listens.uppers => {
+                    let config = &mut plan.ports[number as usize];
+                    config.fid = port_fid(number);
+                    config.state = state::FORWARDING;
+                    plan.masks[number as usize].set(host, true);
+                    let config = &mut plan.ports[host];
+                    config.state = state::FORWARDING;
+                    (config.flood_mc, config.flood_bc) = (true, true);
+                    addresses.push(device.address);
+                    Some(port_fid(number))
                 }
+                (DeviceKind::Master, _) => {
+                    let master = self.masters.get(&device.ifindex);
+                    master.and_then(|m| m.own_fid())
+                }
+                _ => None,
+            };
+            if let Some(fid) = fid {
+                let keys = addresses.into_iter().map(|mac| FdbKey { fid, mac });
+                let local = FdbData::new(dest::HOST, kind::LOCAL);
+                plan.fdb.extend(keys.map(|key| (key, local)));
+                plan.ports[host].flood_uc |= device.listens.promiscuous;
             }
         }
     }
@@ -97,6 +129,7 @@ impl Model {
                 .filter(|m| m.kind() == kind)
                 .for_each(|m| m.plan(self.view(), &mut plan));
         }
+        self.plan_listeners(&mut plan);
         let mut actions = Actions::default();
         for bridge in self.bridges() {
             let forwarded = bridge.ports().iter().map(|p| bridge.forwards(p));

@@ -1,7 +1,7 @@
 //! Members join masters and leave them.
 
 use super::Model;
-use crate::netdev::{IfIndex, NetError};
+use crate::netdev::{DeviceKind, IfIndex, NetError};
 
 impl Model {
     /// Makes `member` a member of `master`. A member of a lag comes up, as a bond's slaves do.
@@ -16,6 +16,13 @@ impl Model {
 
     fn join(&mut self, member: &str, master: &str, ioctl: bool) -> Result<(), NetError> {
         let member = self.device(member)?.clone();
+        let upper = self.device(master)?;
+        if let (DeviceKind::Other, Some(_)) = (upper.kind, upper.link_kind) {
+            // A master of the core alone: it says by itself what it takes.
+            let owner = upper.ifindex;
+            self.device_mut(member.ifindex)?.master = Some(owner);
+            return Ok(());
+        }
         let owner = self.master(master)?.ifindex();
         if member.master == Some(owner) && !ioctl {
             return Ok(());
@@ -29,7 +36,7 @@ impl Model {
         }
         // Each way has its own order: the ioctl asks the master first.
         if !ioctl {
-            self.registry.register_rx_handler(member.ifindex, owner)?;
+            self.registry.must_be_free(member.ifindex)?;
         }
         let mut object = self.take(owner)?;
         let result = match ioctl {
@@ -38,14 +45,9 @@ impl Model {
         };
         let kind = object.kind();
         self.masters.insert(owner, object);
-        if let Err(error) = result {
-            if !ioctl {
-                self.registry.unregister_rx_handler(member.ifindex);
-            }
-            return Err(error);
-        }
+        result?;
         if ioctl {
-            self.registry.register_rx_handler(member.ifindex, owner)?;
+            self.registry.must_be_free(member.ifindex)?;
         }
         let device = self.device_mut(member.ifindex)?;
         device.master = Some(owner);
@@ -60,7 +62,6 @@ impl Model {
         let Some(owner) = device.master.take() else {
             return Ok(());
         };
-        self.registry.unregister_rx_handler(member);
         if let Some(master) = self.masters.get_mut(&owner) {
             master.remove_member(self.now, member);
             let fid = master.fid();

@@ -8,23 +8,28 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::device::fdb::{FdbData, FdbKey, MAX_FID};
-use crate::device::port::LinkState;
 use crate::device::{Caps, MacAddr};
 use crate::master::bond::Bond;
 use crate::master::bridge::{AGEING_DEFAULT, Bridge};
 use crate::master::lag::Lag;
 use crate::master::{Master, Masters, View, options};
-use crate::netdev::{
-    AddressOrigin, DeviceKind, IfIndex, MTU_MAX, MTU_MIN, NetDevice, NetError, Registry,
-};
+use crate::netdev::{AddressOrigin, DeviceKind, IfIndex, NetDevice, NetError, Registry};
 
 /// Kinds of masters, by the word after `type`.
 pub const KINDS: [&str; 3] = ["bridge", "lag", "bond"];
 
+/// FIDs, from the last down, that ports in no master have ([`port_fid`]).
+const PORT_FIDS: u16 = 8;
+
+/// The FID of a port that is in no master and whose frames are the host's.
+fn port_fid(number: u32) -> u16 {
+    MAX_FID - (number as u16).min(PORT_FIDS - 1)
+}
+
 /// Everything that is configured.
 #[derive(Clone)]
 pub struct Model {
-    /// Devices.
+    /// Devices: a picture of the core's, with what a request wants of them.
     pub registry: Registry,
     /// Masters.
     pub masters: Masters,
@@ -38,24 +43,16 @@ pub struct Model {
 }
 
 impl Model {
-    /// The ports of a card, named port1 and so on; addresses count up from `base`.
-    pub fn new(caps: &Caps, base: MacAddr) -> Result<Self, NetError> {
-        let mut registry = Registry::default();
-        for number in 0..caps.ports {
-            registry.register(
-                &format!("port{}", number + 1),
-                DeviceKind::Port(number),
-                base.plus(number),
-            )?;
-        }
-        Ok(Self {
-            registry,
+    /// Nothing is configured over a card's ports.
+    pub fn new(caps: &Caps) -> Self {
+        Self {
+            registry: Registry::default(),
             masters: Masters::new(),
             statics: BTreeMap::new(),
             forward: true,
             now: Duration::ZERO,
             caps: caps.clone(),
-        })
+        }
     }
 
     /// The card's capabilities.
@@ -94,7 +91,10 @@ impl Model {
             None => Err(NetError::invalid(
                 "master",
                 name,
-                "it is a port, not a bridge, lag or bond",
+                match device.kind {
+                    DeviceKind::Port(_) => "it is a port, not a bridge, lag or bond",
+                    _ => "it is no bridge, lag or bond",
+                },
             )),
         }
     }
@@ -144,7 +144,11 @@ impl Model {
 
     /// Adds a master of `kind` with options, and gives its index.
     pub fn add(&mut self, name: &str, kind: &str, address: MacAddr) -> Result<IfIndex, NetError> {
-        options::word("type", kind, &KINDS)?;
+        let kind = KINDS[options::word("type", kind, &KINDS)?];
+        if self.caps.ports == 0 {
+            let reason = "it is built over ports of a card, and there is no card (EOPNOTSUPP)";
+            return Err(NetError::invalid("type", kind, reason));
+        }
         let used: Vec<u32> = self
             .masters
             .values()
@@ -159,16 +163,16 @@ impl Model {
         }
         // FID 0 is what ports without a bridge have.
         let used: Vec<u16> = self.masters.values().filter_map(|m| m.own_fid()).collect();
-        let fid = (1..=MAX_FID).find(|f| !used.contains(f));
+        let fid = (1..=MAX_FID - PORT_FIDS).find(|f| !used.contains(f));
         let fid = fid.ok_or(NetError::Exhausted {
             what: "FID",
-            capacity: MAX_FID.into(),
+            capacity: (MAX_FID - PORT_FIDS).into(),
         })?;
         let ageing = self
             .bridges()
             .next()
             .map_or(AGEING_DEFAULT, Bridge::ageing_time);
-        let ifindex = self.registry.register(name, DeviceKind::Master, address)?;
+        let ifindex = self.registry.register(name, kind, address)?;
         let master: Box<dyn Master> = match group {
             Some(group) if kind == "lag" => Box::new(Lag::new(ifindex, group)),
             Some(group) if kind == "bond" => {
@@ -186,12 +190,12 @@ impl Model {
     pub fn delete(&mut self, name: &str) -> Result<(), NetError> {
         let device = self.device(name)?;
         let ifindex = device.ifindex;
-        if device.kind != DeviceKind::Master {
-            return Err(NetError::invalid(
-                "dev",
-                name,
-                "it is a port of the card and cannot be deleted",
-            ));
+        if device.link_kind.is_none() {
+            let reason = match device.kind {
+                DeviceKind::Port(_) => "it is a port of the card and cannot be deleted",
+                _ => "nobody made it, and nobody deletes it (EOPNOTSUPP)",
+            };
+            return Err(NetError::invalid("dev", name, reason));
         }
         for member in self
             .masters
@@ -281,14 +285,16 @@ impl Model {
 
     /// Sets a device's MTU; a master's members follow, as a bond's do.
     pub fn set_mtu(&mut self, name: &str, mtu: u64) -> Result<(), NetError> {
-        if !(u64::from(MTU_MIN)..=u64::from(MTU_MAX)).contains(&mtu) {
-            return Err(NetError::invalid(
-                "mtu",
-                mtu,
-                format!("the card takes {MTU_MIN} to {MTU_MAX}"),
-            ));
+        let device = self.device(name)?;
+        let ((min, max), ifindex) = (device.mtu_limits, device.ifindex);
+        if !(u64::from(min)..=u64::from(max)).contains(&mtu) {
+            let who = match device.kind {
+                DeviceKind::Other => name,
+                _ => "the card",
+            };
+            let reason = format!("{who} takes {min} to {max}");
+            return Err(NetError::invalid("mtu", mtu, reason));
         }
-        let ifindex = self.device(name)?.ifindex;
         let below = self
             .masters
             .get(&ifindex)
@@ -324,17 +330,5 @@ impl Model {
         (device.address, device.address_origin) = (address, AddressOrigin::Set);
         self.refresh();
         Ok(())
-    }
-
-    /// A port's link changed.
-    pub fn set_link(&mut self, port: u32, link: LinkState) {
-        if let Some(device) = self
-            .registry
-            .iter_mut()
-            .find(|d| d.kind == DeviceKind::Port(port))
-        {
-            (device.carrier, device.speed) = (link.up, link.speed);
-        }
-        self.refresh();
     }
 }
