@@ -1,7 +1,7 @@
 //! How deep the stack gets: from the machine code, so that nothing is taken on trust.
 //!
-//! Each function's frame is what its instructions take from `sp`; calls are followed (`jal`, `auipc` with `jalr`, jumps out of the function). Code that could go
-//! anywhere (a call through a register), takes what cannot be read off (a frame above 2 KiB), or calls itself, is refused. A jump through a register that
+//! Each function's frame is the sum of what its instructions take from `sp` (a large one is taken in two steps); calls are followed (`jal`, `auipc` with `jalr`, jumps out of the function). Code that could go
+//! anywhere (a call through a register), takes what cannot be read off (`sp` less a register), or calls itself, is refused. A jump through a register that
 //! is no call is one of a `match` inside the function.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +70,7 @@ fn read(image: &[u8], symbol: &Symbol) -> Result<Function, Error> {
         let imm_i = ((i as i32) >> 20) as u32;
         match i & 127 {
             0x13 if rd == SP && rs1 == SP && i >> 12 & 7 == 0 => {
-                f.frame = f.frame.max((imm_i as i32).wrapping_neg().max(0) as u32);
+                f.frame += (imm_i as i32).wrapping_neg().max(0) as u32;
             }
             0x17 => {
                 upper[rd as usize] = Some(pc.wrapping_add(i & 0xffff_f000));

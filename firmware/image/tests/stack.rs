@@ -74,6 +74,14 @@ fn frames_add_up_along_the_deepest_calls() {
 }
 
 #[test]
+fn a_frame_that_is_taken_in_two_steps_counts_whole() {
+    // As the compiler does above 2 KiB: no immediate is larger.
+    let mut large = vec![addi(SP, SP, -2032), sw(RA, SP, 0), addi(SP, SP, -1008)];
+    large.extend([addi(SP, SP, 1008), lw(RA, SP, 0), addi(SP, SP, 2032), ret()]);
+    assert_eq!(bound(&[("large", large)]).unwrap().0, 2032 + 1008);
+}
+
+#[test]
 fn what_has_no_bound_is_refused() {
     let itself = frame(16, &[jal(RA, -8)]);
     let cases = [
