@@ -11,9 +11,9 @@
 //! | `neigh/` | ARP and ND answered and suppressed |
 //! | `port/` | ports: joining and leaving, states, options, promiscuity, counters |
 //! | `tree.rs`, `snoop.rs` | the machines of `smartnic-slowpath` for the spanning tree and for multicast |
-//! | `module.rs`, `ops.rs`, `settings.rs`, `command.rs` | bridges as devices, their options, what users ask for |
+//! | `module.rs`, `ops.rs`, `settings.rs`, `command/` | bridges as devices, their options, what users ask for |
 //!
-//! What it costs: `docs/softbridge.md`.
+//! What it costs: [`measure`], `docs/softbridge.md`.
 
 mod bridge;
 mod command;
@@ -21,6 +21,7 @@ mod data;
 mod events;
 mod fdb;
 mod flags;
+pub mod measure;
 mod module;
 mod neigh;
 mod ops;
@@ -33,6 +34,7 @@ mod vlan;
 use smartnic_netdev::{Errno, NetdevError, Result};
 
 pub use bridge::{AGEING_DEFAULT, Bridge};
+pub use command::{fdb_add_self, fdb_del_self};
 pub use events::{Event, LISTENER_LEN, Listener};
 pub use fdb::{FdbEntry, FdbFilter, FdbFlags, FdbRequest, FdbState, FdbWay, MAX_ENTRIES};
 pub use flags::{BridgeFlags, Stp};

@@ -88,15 +88,6 @@ impl NetDeviceOps for Ops {
         Ok(())
     }
 
-    /// What every port can do, or what software can do for it.
-    fn fix_features(&self, _dev: &NetDevice, features: Features) -> Features {
-        features
-    }
-
-    fn vlan_add(&self, _core: &mut Core, _dev: &Dev, _protocol: u16, _vid: u16) -> Result<()> {
-        Ok(())
-    }
-
     fn add_slave(&self, core: &mut Core, dev: &Dev, slave: &Dev) -> Result<()> {
         self.0.add_port(core, dev, slave)
     }

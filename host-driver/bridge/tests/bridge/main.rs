@@ -4,6 +4,7 @@ mod common;
 mod fdb;
 mod kernel;
 mod machines;
+mod malformed;
 mod model;
 mod ports;
 mod random;

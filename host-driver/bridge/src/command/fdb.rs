@@ -1,45 +1,55 @@
-//! What users ask of a bridge's tables: `bridge fdb`, `bridge vlan`, `bridge mst`, `bridge mdb`.
-//!
-//! `dev` is a port's device, or the bridge's own.
+//! `bridge fdb`.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
+use smartnic_netdev::registry::ListKind;
 use smartnic_netdev::{Core, Dev, Errno, Result};
 use smartnic_slowpath::MacAddr;
-use smartnic_slowpath::mcast::{MdbEntry, MdbFilter, MdbRequest, Snooping};
-use smartnic_slowpath::stp::PortState;
 
 use crate::bridge::Bridge;
 use crate::fdb::{FdbEntry, FdbFilter, FdbFlags, FdbRequest, FdbWay, Key, Record};
-use crate::flags::BridgeFlags;
 use crate::port::{Port, PortFlags};
 use crate::refuse;
-use crate::snoop::mcast_refused;
-use crate::vlan::{VlanEntry, VlanFlags, VlanGroup};
+
+/// `bridge fdb add ... self` on a device that is no bridge: puts the address on the device's own list, for its filter. EINVAL for a VLAN or an entry that is not permanent, EEXIST if
+/// it is there and `exclusive`.
+pub fn fdb_add_self(core: &mut Core, dev: &Dev, request: &FdbRequest) -> Result<()> {
+    let mac = request.mac;
+    if request.way != FdbWay::Permanent {
+        return refuse(
+            Errno::Invalid,
+            "mac",
+            mac,
+            "a device's own entries are permanent",
+        );
+    }
+    if request.vlan.is_some_and(|v| v != 0) {
+        return refuse(
+            Errno::Invalid,
+            "vlan",
+            mac,
+            "a device's own list has no VLANs",
+        );
+    }
+    match core.address_add_exclusive(dev, list_of(mac), mac) {
+        Err(error) if error.code() == Errno::Exists && !request.exclusive => Ok(()),
+        other => other,
+    }
+}
+
+/// `bridge fdb del ... self` on a device that is no bridge. ENOENT if the address is not on its list.
+pub fn fdb_del_self(core: &mut Core, dev: &Dev, mac: MacAddr) -> Result<()> {
+    core.address_remove(dev, list_of(mac), mac)
+}
+
+fn list_of(mac: MacAddr) -> ListKind {
+    match mac.is_multicast() {
+        true => ListKind::Multicast,
+        false => ListKind::Unicast,
+    }
+}
 
 impl Bridge {
-    /// The port of a device; none: the device is the bridge itself. EINVAL for a stranger.
-    fn place(&self, dev: &Dev) -> Result<Option<Arc<Port>>> {
-        if self.device().is_some_and(|d| d == *dev) {
-            return Ok(None);
-        }
-        match self.port_of(dev) {
-            Some(port) => Ok(Some(port)),
-            None => refuse(
-                Errno::Invalid,
-                "device",
-                dev.name(),
-                "it is no port of this bridge",
-            ),
-        }
-    }
-
-    fn group_of(&self, port: Option<&Port>) -> Arc<VlanGroup> {
-        port.map_or_else(|| self.vlans.load_full(), |p| p.vlans.load_full())
-    }
-
     /// Makes or changes an entry of the forwarding database: EINVAL for an address or VLAN that cannot be, EPERM on a port that does not learn, EEXIST, ENOENT, ENOMEM.
     pub fn fdb_add(&self, core: &mut Core, dev: &Dev, request: &FdbRequest) -> Result<()> {
         let mac = request.mac;
@@ -231,134 +241,5 @@ impl Bridge {
     /// Entries in all, and addresses that found no room.
     pub fn fdb_counts(&self) -> (usize, u64) {
         (self.fdb.len(), self.fdb.refused())
-    }
-
-    /// Adds VLANs from one id to another to a port, or lets the bridge itself into them. EINVAL for ids that are none, and for a PVID that is more than one.
-    pub fn vlan_add(
-        &self,
-        core: &mut Core,
-        dev: &Dev,
-        from: u16,
-        to: u16,
-        flags: VlanFlags,
-    ) -> Result<()> {
-        if from > to || (from != to && flags.contains(VlanFlags::PVID)) {
-            let reason = "a range begins with its least id, and has no PVID";
-            return refuse(Errno::Invalid, "vid", format!("{from}-{to}"), reason);
-        }
-        let place = self.place(dev)?;
-        (from..=to).try_for_each(|vid| match &place {
-            Some(port) => self.add_port_vlan(core, port, vid, flags),
-            None => self.add_bridge_vlan(core, vid, flags),
-        })
-    }
-
-    /// Takes VLANs from a port, or the bridge itself out of them. ENOENT if it is in none of them.
-    pub fn vlan_del(&self, core: &mut Core, dev: &Dev, from: u16, to: u16) -> Result<()> {
-        let place = self.place(dev)?;
-        let mut result = refuse(Errno::NoEntry, "vid", from, "it is not in this VLAN");
-        for vid in from..=to {
-            let one = match &place {
-                Some(port) => self.del_port_vlan(core, port, vid),
-                None => self.del_bridge_vlan(core, vid),
-            };
-            result = result.or(one);
-        }
-        result
-    }
-
-    /// The VLANs of a port, or of the bridge itself.
-    pub fn vlan_show(&self, dev: &Dev) -> Result<Vec<VlanEntry>> {
-        let place = self.place(dev)?;
-        Ok(self.show_vlans(&self.group_of(place.as_deref())))
-    }
-
-    /// Sets the state of a VLAN on a port, or of the bridge itself: EBUSY with MST or a tree that this driver runs, ENOENT.
-    pub fn vlan_set_state(&self, core: &Core, dev: &Dev, vid: u16, state: PortState) -> Result<()> {
-        let place = self.place(dev)?;
-        self.set_one_vlan_state(core, place.as_deref(), vid, state)
-    }
-
-    /// Suppresses ARP and ND in a VLAN on a port (with `neigh_vlan_suppress` on). ENOENT if it is not in the VLAN.
-    pub fn vlan_set_neigh_suppress(&self, dev: &Dev, vid: u16, on: bool) -> Result<()> {
-        let place = self.place(dev)?;
-        match self.group_of(place.as_deref()).usable(vid) {
-            Some(vlan) => {
-                vlan.neigh_suppress.store(on, Relaxed);
-                Ok(())
-            }
-            None => refuse(Errno::NoEntry, "vid", vid, "it is not in this VLAN"),
-        }
-    }
-
-    /// Puts a VLAN into an MST instance: ENOENT for a VLAN that is not there, EINVAL for an instance that cannot be and without MST.
-    pub fn vlan_set_msti(&self, core: &Core, vid: u16, msti: u16) -> Result<()> {
-        self.set_msti(core, vid, msti)
-    }
-
-    /// Sets the state of an MST instance on a port: EOPNOTSUPP without MST, EINVAL for an instance that cannot be.
-    pub fn mst_set(&self, core: &Core, dev: &Dev, msti: u16, state: PortState) -> Result<()> {
-        match self.place(dev)? {
-            Some(port) => self.set_mst_state(core, &port, msti, state),
-            None => refuse(
-                Errno::Invalid,
-                "device",
-                dev.name(),
-                "it is the bridge, not a port",
-            ),
-        }
-    }
-
-    /// Makes an entry of the multicast database; its port is a number of the bridge's ([`Bridge::port_number`]).
-    pub fn mdb_add(&self, core: &Core, request: &MdbRequest) -> Result<()> {
-        self.mdb_change(core.now(), request, Snooping::mdb_add)
-    }
-    /// Takes one away.
-    pub fn mdb_del(&self, core: &Core, request: &MdbRequest) -> Result<()> {
-        self.mdb_change(core.now(), request, Snooping::mdb_del)
-    }
-
-    fn mdb_change(
-        &self,
-        now: Duration,
-        request: &MdbRequest,
-        change: impl FnOnce(
-            &mut Snooping,
-            Duration,
-            &MdbRequest,
-        ) -> Result<(), smartnic_slowpath::mcast::Refused>,
-    ) -> Result<()> {
-        let (result, outputs) = {
-            let mut mcast = self.mcast();
-            let result = change(&mut mcast, now, request);
-            (result, mcast.take_outputs())
-        };
-        self.carry_out_mcast(outputs);
-        result.map_err(|e| mcast_refused(e, "grp", request.key.group))
-    }
-
-    /// Takes those away that match.
-    pub fn mdb_flush(&self, core: &Core, filter: &MdbFilter) {
-        let outputs = {
-            let mut mcast = self.mcast();
-            mcast.mdb_flush(core.now(), filter);
-            mcast.take_outputs()
-        };
-        self.carry_out_mcast(outputs);
-    }
-
-    /// The multicast database.
-    pub fn mdb_show(&self) -> Vec<MdbEntry> {
-        self.mcast().mdb()
-    }
-
-    /// A port's number: what the multicast database and events name it by. EINVAL for a stranger; 0 is the bridge itself.
-    pub fn port_number(&self, dev: &Dev) -> Result<u16> {
-        Ok(self.place(dev)?.map_or(0, |p| p.number))
-    }
-
-    /// Frames are filtered by VLAN.
-    pub fn is_vlan_filtering(&self) -> bool {
-        self.flags().contains(BridgeFlags::VLAN_FILTERING)
     }
 }
