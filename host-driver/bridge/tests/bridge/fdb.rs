@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use smartnic_bridge::{FdbFilter, FdbFlags, FdbRequest, FdbState, FdbWay};
+use smartnic_netdev::Packet;
+use smartnic_netdev::packet::eth;
 use smartnic_slowpath::MacAddr;
 
 use super::common::{Rig, errno, frame, mac};
@@ -167,9 +169,8 @@ fn a_dump_is_one_state_while_threads_learn() {
         scope.spawn(move || {
             for n in 0..count {
                 let bytes = frame(other.address(), nth(n), 0x9000, &[]);
-                let mut packet = smartnic_netdev::Packet::from_bytes(&bytes);
-                smartnic_netdev::packet::eth::type_trans(&mut packet, dev.ifindex(), dev.address())
-                    .unwrap();
+                let mut packet = Packet::from_bytes(&bytes);
+                eth::type_trans(&mut packet, dev.ifindex(), dev.address()).unwrap();
                 net.receive(packet);
             }
         });
@@ -191,4 +192,42 @@ fn a_dump_is_one_state_while_threads_learn() {
     });
     assert_eq!(bridge.fdb_counts().0, before + count as usize);
     rig.take();
+}
+
+#[test]
+fn threads_that_learn_move_and_flush_leave_exact_counts() {
+    let mut rig = Rig::new(2);
+    let count = 20_000;
+    std::thread::scope(|scope| {
+        for dev in rig.ports.clone() {
+            let mut net = rig.core.softnet();
+            scope.spawn(move || {
+                for n in 0..count {
+                    // Some come again and again, by both ports; the others make the table grow.
+                    let station = if n % 2 == 0 { n % 500 } else { n };
+                    let bytes = frame(dev.address(), nth(station), 0x9000, &[]);
+                    let mut packet = Packet::from_bytes(&bytes);
+                    eth::type_trans(&mut packet, dev.ifindex(), dev.address()).unwrap();
+                    net.receive(packet);
+                }
+            });
+        }
+        let some = FdbFilter {
+            ifindex: Some(rig.ports[0].ifindex()),
+            ..FdbFilter::default()
+        }
+        .with(FdbFlags::STATIC, false);
+        for _ in 0..50 {
+            rig.bridge.fdb_flush(&mut rig.core, &some);
+            std::thread::yield_now();
+        }
+    });
+    let shown = rig.bridge.fdb_show(&rig.core, &FdbFilter::default());
+    assert!(
+        shown.is_sorted_by(|a, b| (a.vlan, a.mac) < (b.vlan, b.mac)),
+        "each once"
+    );
+    let learned = shown.iter().filter(|e| e.state == FdbState::Reachable);
+    assert_eq!(rig.bridge.info()["fdb_n_learned"], learned.count());
+    assert_eq!(rig.bridge.fdb_counts().0, shown.len());
 }
