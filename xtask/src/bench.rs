@@ -1,5 +1,5 @@
 //! `cargo xtask bench NAME`: figures. Those that drive the hardware are in `tests/src/bench/`; they
-//! are built with the release profile and run by the program `bench` of that crate. `resources`
+//! are built with the release profile and run by the program `bench` of that crate; those of the driver alone are in `host-driver/bench/`. `resources`
 //! (area and clock frequency) needs no simulation, and is [`resources`].
 
 mod resources;
@@ -14,7 +14,7 @@ use crate::setup;
 /// Measure; a table for people, or one JSON object a line.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The bench: wire, latency, fdb, sim, resources, or all of those that drive the hardware.
+    /// The bench: wire, latency, fdb, sim, driver, slowpath, resources, or all of those that drive the hardware.
     name: String,
     /// One JSON object a line instead of a table.
     #[arg(long)]
@@ -39,26 +39,31 @@ pub struct Args {
     ports: Option<u32>,
 }
 
+/// Benches of the driver alone: they need neither the hardware's model nor its tools.
+const DRIVER: &[&str] = &["driver", "slowpath"];
+
 /// Runs a bench.
 pub fn run(args: &Args) -> Result<()> {
-    setup::run()?;
+    let driver = DRIVER.contains(&args.name.as_str());
+    if !driver {
+        setup::run()?;
+    }
     if args.name == "resources" {
         return resources::run(args);
     }
     let mut bench = cargo();
-    bench.args([
-        "run",
-        "--quiet",
-        "--release",
-        "-p",
-        "smartnic-tests",
-        "--bin",
-        "bench",
-        "--",
-    ]);
+    bench.args(["run", "--quiet", "--release"]);
+    bench.args(match driver {
+        true => [
+            "-p",
+            "smartnic-driver-bench",
+            "--bin",
+            "smartnic-driver-bench",
+        ],
+        false => ["-p", "smartnic-tests", "--bin", "bench"],
+    });
     bench
-        .arg(&args.name)
-        .arg("--seed")
+        .args(["--", &args.name, "--seed"])
         .arg(args.seed.to_string());
     let runs = args.runs.unwrap_or(1);
     bench.arg("--runs").arg(runs.to_string());

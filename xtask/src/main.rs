@@ -16,6 +16,7 @@ mod lint;
 mod paths;
 mod proc;
 mod setup;
+mod soak;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +39,8 @@ enum Task {
     Test,
     /// Measure; a table for people, or one JSON object a line.
     Bench(bench::Args),
+    /// Run the fuzz targets, and report what they find.
+    Soak(soak::Args),
     /// List the boards: ports, FPGA, what works.
     Boards,
     Bitstream(bitstream::Args),
@@ -58,6 +61,7 @@ fn main() {
         Task::Demo(args) => demo::run(&args),
         Task::Test => test::run(),
         Task::Bench(args) => bench::run(&args),
+        Task::Soak(args) => soak::run(&args),
         Task::Boards => boards::run(),
         Task::Bitstream(args) => bitstream::run(&args),
         Task::Flash(args) => flash::run(&args),

@@ -16,13 +16,16 @@ use smartnic_lab::skip::{self, Lack, Skipped};
 use crate::bitstream::{Design, Ecp5};
 use crate::proc::{cargo, interrupted, minutes, run as run_command};
 use crate::setup;
-use crate::{demo, docs, fpga};
+use crate::{demo, docs, fpga, soak};
 
 /// The board whose bitstream is made.
 const BOARD: &str = "versa-ecp5-5g";
 
 /// Seeds of its place and route, of which one must do: the first is that of `cargo xtask bitstream` without `--seed`, and other versions of the tools have other luck.
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=3;
+
+/// How long each fuzz target gets beside its corpus; those of a test program run at the same time.
+const FUZZ_MILLIS: &str = "5000";
 
 /// One step of the run, as the summary shows it.
 struct Step {
@@ -175,6 +178,7 @@ fn tests(steps: &mut Steps, skipped: &mut Vec<Skipped>) {
         let mut tests = cargo();
         tests.args(["test", "--workspace", "--no-fail-fast"]);
         tests.env(skip::FILE, note.path());
+        tests.env(soak::TIME, FUZZ_MILLIS);
         let result = run_command(&mut tests, minutes(40));
         *skipped = Skipped::parse(&fs::read_to_string(note.path())?);
         result.and(complete(skipped, is_root()))

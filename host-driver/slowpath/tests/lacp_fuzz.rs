@@ -1,7 +1,7 @@
 //! Fuzz targets of `wire/slow.rs`, `wire/lacp.rs`, `wire/marker.rs` and `wire/arp.rs`: no bytes make a parser panic, and
 //! what is accepted survives writing and reading. And of the machine: no sequence of frames, links and times does.
 //!
-//! `cargo test` runs the corpora in `tests/__fuzz__` and a number of random inputs; `cargo bolero test` goes on for as
+//! `cargo test` runs the corpora in `tests/__fuzz__` and a number of random inputs; `cargo xtask soak` goes on for as
 //! long as wanted.
 
 use std::time::Duration;
@@ -37,6 +37,54 @@ fn slow_frames() {
         (body[1], body[58], body[59]) = (1, 0, 0);
         let pdu = SlowPdu::parse(&body).expect("headers and TLVs are right");
         assert_eq!(SlowPdu::parse(&pdu.emit()), Ok(pdu));
+    });
+}
+
+/// What is no PDU is counted by a port, by kind, and changes nothing else.
+#[test]
+fn slow_machine() {
+    bolero::check!().with_max_len(256).for_each(|bytes: &[u8]| {
+        let mut lacp = Lacp::new(Config {
+            system: MacAddr([2, 0, 0, 0, 0, 1]),
+            ..Config::default()
+        });
+        let link = Link {
+            speed: 1000,
+            full_duplex: true,
+        };
+        lacp.add_port(Duration::ZERO, 1, 1, 255, Some(link));
+        let now = Duration::from_secs(10);
+        lacp.tick(now);
+        while lacp.poll().is_some() {}
+        // With the headers and the subtype as well, which random bytes rarely have.
+        let pdu = LacpPdu {
+            version: 1,
+            actor: Participant::default(),
+            partner: Participant::default(),
+            collector_max_delay: 0,
+        };
+        let mut dressed = SlowPdu::Lacp(pdu).emit_frame(MacAddr::default());
+        let room = dressed.len() - 15;
+        let n = bytes.len().min(room);
+        dressed[15..15 + n].copy_from_slice(&bytes[..n]);
+        dressed[14] = bytes.first().map_or(1, |b| b % 12);
+        for frame in [bytes, &dressed] {
+            let before = lacp.port(1).expect("added");
+            let parsed = SlowPdu::parse_frame(frame);
+            let result = lacp.receive(now, 1, frame);
+            assert_eq!(result, parsed.map(|_| ()));
+            let Err(error) = parsed else {
+                while lacp.poll().is_some() {}
+                continue;
+            };
+            let mut wanted = before;
+            match error.is_unknown() {
+                true => wanted.counters.unknown_rx += 1,
+                false => wanted.counters.illegal_rx += 1,
+            }
+            assert_eq!(lacp.port(1), Some(wanted));
+            assert_eq!(lacp.poll(), None);
+        }
     });
 }
 

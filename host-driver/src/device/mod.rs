@@ -13,6 +13,7 @@ pub mod lag;
 pub mod mmio;
 pub mod port;
 pub mod ring;
+pub mod ring_device;
 pub mod stats;
 pub mod steering;
 

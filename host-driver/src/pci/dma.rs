@@ -122,6 +122,7 @@ impl DmaBuffer {
         self.base.as_ptr()
     }
 
+    #[inline]
     fn check(&self, offset: usize, bytes: usize) {
         // An offset is always computed by the driver from values that it has validated before: outside input never
         // gets here unchecked, so that this is an assertion on the driver itself.
@@ -133,24 +134,49 @@ impl DmaBuffer {
         );
     }
 
-    fn word(&self, offset: usize) -> &AtomicU32 {
-        self.check(offset, 4);
+    #[inline]
+    fn words<const N: usize>(&self, offset: usize) -> &[AtomicU32; N] {
+        self.check(offset, 4 * N);
         assert!(offset.is_multiple_of(4), "DMA word not aligned");
-        // SAFETY: inside of the mapping and aligned (checked above), and atomics may alias memory that others write.
-        unsafe { AtomicU32::from_ptr(self.base.as_ptr().add(offset).cast()) }
+        // SAFETY: inside of the mapping and aligned (checked above), an array has the layout of its elements, and atomics may alias memory that
+        // others write.
+        unsafe { &*self.base.as_ptr().add(offset).cast::<[AtomicU32; N]>() }
+    }
+
+    #[inline]
+    fn word(&self, offset: usize) -> &AtomicU32 {
+        &self.words::<1>(offset)[0]
     }
 
     /// The little-endian double word at byte `offset`; later reads see what the card wrote before it.
+    #[inline]
     pub fn load32(&self, offset: usize) -> u32 {
         u32::from_le(self.word(offset).load(Ordering::Acquire))
     }
 
+    /// N double words from byte `offset` on: those of an entry whose last word was seen by [`DmaBuffer::load32`].
+    #[inline]
+    pub fn load_words<const N: usize>(&self, offset: usize) -> [u32; N] {
+        let words = self.words::<N>(offset);
+        std::array::from_fn(|i| u32::from_le(words[i].load(Ordering::Relaxed)))
+    }
+
     /// Stores a little-endian double word after everything stored before.
+    #[inline]
     pub fn store32(&self, offset: usize, value: u32) {
         self.word(offset).store(value.to_le(), Ordering::Release);
     }
 
+    /// Stores N double words from byte `offset` on, in no order: the doorbell, or a [`DmaBuffer::store32`], makes them valid.
+    #[inline]
+    pub fn store_words<const N: usize>(&self, offset: usize, values: [u32; N]) {
+        for (word, value) in self.words::<N>(offset).iter().zip(values) {
+            word.store(value.to_le(), Ordering::Relaxed);
+        }
+    }
+
     /// Copies bytes out.
+    #[inline]
     pub fn read(&self, offset: usize, to: &mut [u8]) {
         self.check(offset, to.len());
         // SAFETY: the source is inside of the mapping (checked); the target is ours and does not overlap it.
@@ -160,6 +186,7 @@ impl DmaBuffer {
     }
 
     /// Copies bytes in.
+    #[inline]
     pub fn write(&self, offset: usize, from: &[u8]) {
         self.check(offset, from.len());
         // SAFETY: the target is inside of the mapping (checked); the source is ours and does not overlap it.

@@ -12,8 +12,9 @@ use smartnic_regs::ring::event;
 use smartnic_regs::values::reason;
 use smartnic_regs::{global, port};
 
-use crate::fake::{Shape, server};
+use crate::fake::Shape;
 use crate::harness::{DEMO, eventually, start};
+use crate::vfio_server;
 
 #[test]
 fn frames_cross_between_card_and_kernel() {
@@ -239,7 +240,7 @@ fn the_programs_over_a_vfio_user_socket() {
     let dir = tempfile::tempdir().unwrap();
     let (card, control) = (dir.path().join("card.sock"), dir.path().join("ctl.sock"));
     let fake = crate::fake::Fake::new(Shape::default());
-    let server = server::serve(fake.clone(), &card, 1);
+    let server = vfio_server::serve(fake.clone(), &card, 1);
     let daemon = Command::new(env!("CARGO_BIN_EXE_smartnicd"))
         .args([
             "--device",
@@ -293,7 +294,7 @@ fn the_programs_over_a_vfio_user_socket() {
         state.write(global::RESET.addr, 3);
     }
     std::fs::remove_file(&card).unwrap();
-    let server = server::serve(fake.clone(), &card, 1);
+    let server = vfio_server::serve(fake.clone(), &card, 1);
     eventually("the card is back", || {
         ctl("dev").1.contains("state running")
     });
@@ -313,7 +314,7 @@ fn the_programs_over_a_vfio_user_socket() {
     assert_eq!(ctl("dev").0, 3);
     // Another driver finds the card usable, stopped and reset.
     std::fs::remove_file(&card).unwrap();
-    let third = server::serve(fake.clone(), &card, 1);
+    let third = vfio_server::serve(fake.clone(), &card, 1);
     let transport = format!("vfio-user:{}", card.display())
         .parse::<smartnic_driver::pci::DeviceSpec>()
         .unwrap()

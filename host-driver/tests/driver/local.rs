@@ -9,8 +9,9 @@ use smartnic_driver::device::fdb::{FdbData, FdbKey};
 use smartnic_regs::port;
 use smartnic_regs::values::kind;
 
-use crate::fake::{Fake, Shape, server};
+use crate::fake::{Fake, Shape};
 use crate::harness::DEMO;
+use crate::vfio_server;
 
 /// Runs a line on the card served at `card`; its output, or its error and exit code.
 fn ctl(card: &Path, line: &str) -> Result<String, (String, u8)> {
@@ -27,7 +28,7 @@ fn a_bridge_is_set_up_without_a_daemon_and_left_at_work() {
     let dir = tempfile::tempdir().unwrap();
     let card = dir.path().join("card.sock");
     let fake = Fake::new(Shape::default());
-    let server = server::serve(fake.clone(), &card, 6);
+    let server = vfio_server::serve(fake.clone(), &card, 6);
     // Looking changes nothing.
     let config = port::CONFIG::STATE.put(3);
     fake.state().set(port::CONFIG, 1, config);

@@ -14,8 +14,9 @@ use smartnic_driver::device::MacAddr;
 use smartnic_driver::device::fdb::{FdbData, FdbKey};
 use smartnic_regs::values::kind;
 
-use crate::fake::{Fake, Shape, server};
+use crate::fake::{Fake, Shape};
 use crate::harness::{DEMO, eventually, start};
+use crate::vfio_server;
 
 /// A table that no event told of, so that all of it is read.
 fn fill(fake: &Fake) {
@@ -171,7 +172,7 @@ impl Drop for Ends {
 fn clients_that_cannot_be_served_cost_no_time() {
     let dir = tempfile::tempdir().unwrap();
     let (card, control) = (dir.path().join("card.sock"), dir.path().join("ctl.sock"));
-    let server = server::serve(Fake::new(Shape::default()), &card, 1);
+    let server = vfio_server::serve(Fake::new(Shape::default()), &card, 1);
     let command = format!(
         "ulimit -n 24; exec {} --device vfio-user:{} --control {}",
         env!("CARGO_BIN_EXE_smartnicd"),

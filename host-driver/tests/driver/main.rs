@@ -4,12 +4,13 @@ mod bond;
 mod cli;
 mod control;
 mod daemon;
-mod fake;
+mod fuzz;
 mod harness;
 mod ioctl;
 mod local;
 mod loops;
 mod mdb;
+mod ring_device;
 mod rings;
 mod serial;
 mod serial_board;
@@ -22,7 +23,10 @@ mod switch_fdb;
 mod tables;
 mod tap;
 mod transport;
+mod vfio_server;
 mod vlan;
+
+use smartnic_fake as fake;
 
 /// The seed of a random test: `SEED` in the environment, else a fixed one. Printed, so that a failure can be repeated.
 pub fn rng(test: &str) -> rand_chacha::ChaCha8Rng {

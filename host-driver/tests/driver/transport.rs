@@ -13,14 +13,15 @@ use smartnic_driver::pci::vfio_user::VfioUser;
 use smartnic_driver::pci::{DeviceSpec, DmaBuffer, PciError, PciTransport, Vector};
 use smartnic_regs::values::reason;
 
-use crate::fake::{Fake, Shape, server};
+use crate::fake::{Fake, Shape};
+use crate::vfio_server;
 
 #[test]
 fn vfio_user_carries_registers_memory_and_interrupts() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("card.sock");
     let fake = Fake::new(Shape::default());
-    let thread = server::serve(fake.clone(), &path, 2);
+    let thread = vfio_server::serve(fake.clone(), &path, 2);
     let spec: DeviceSpec = format!("vfio-user:{}", path.display()).parse().unwrap();
     for round in 0..2 {
         let mut device = Device::probe(spec.open().unwrap()).unwrap();

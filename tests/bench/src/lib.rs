@@ -4,6 +4,9 @@
 //! the printed row is then the median over the runs, with the smallest and the largest beside it.
 //! Metric names are a contract with those who collect figures: change one and history breaks.
 
+mod cli;
+pub mod cpu;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
@@ -11,13 +14,15 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 use serde_json::Value;
 
+pub use cli::{Args, Bench, Error, main};
+
 /// The parameters that a figure was taken with, by name.
 pub type Params = BTreeMap<String, Value>;
 
 /// One figure.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// Which bench: `wire`, `latency`, `fdb`, `sim`, `resources`.
+    /// Which bench: `wire`, `latency`, `fdb`, `sim`, `driver`, `slowpath`, `resources`.
     pub bench: String,
     /// Which case of it, for example a frame size or a traffic pattern.
     pub case: String,

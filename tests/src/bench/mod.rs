@@ -8,29 +8,7 @@ mod latency;
 mod sim;
 pub mod wire;
 
-pub use smartnic_bench::{Report, Row};
-
-/// What every bench is told.
-#[derive(Clone, Debug)]
-pub struct Args {
-    /// Seeds every random choice; the same seed repeats a bench exactly.
-    pub seed: u64,
-    /// How often to measure; the median is printed.
-    pub runs: u32,
-}
-
-/// The error of a bench: whatever stopped it, in words.
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
-
-/// A bench, by name.
-pub struct Bench {
-    /// The name as typed, and as in [`Row::bench`].
-    pub name: &'static str,
-    /// What it measures, in a line.
-    pub about: &'static str,
-    /// Measures and reports.
-    pub run: fn(&Args, &mut Report) -> Result<(), Error>,
-}
+pub use smartnic_bench::{Args, Bench, Error, Report, Row};
 
 /// Every bench, in the order in which `all` runs them.
 pub const BENCHES: &[Bench] = &[

@@ -12,10 +12,12 @@ use smartnic_slowpath::MacAddr;
 
 use crate::device::{Dev, NetDevice};
 use crate::error::{Errno, NetdevError, Result};
-use crate::packet::{Checksum, Packet, PacketType, eth};
+use crate::packet::{Checksum, Packet, PacketType, eth, fold, sum};
 use crate::softnet::Softnet;
 use crate::softnet::tx::TxOutcome;
 
+/// Bytes of a datagram's header.
+const UDP_HLEN: usize = 8;
 /// Hops that a datagram may take.
 const TTL: u8 = 64;
 
@@ -221,19 +223,24 @@ fn parse(packet: &Packet, local: SocketAddr) -> Option<(Sender, &[u8])> {
         return None;
     };
     let (header, payload) = (udp.to_header(), udp.payload());
-    let (from, to, sum): (IpAddr, IpAddr, u16) = match sliced.net.as_ref()? {
+    // 0 would say "to the end" in a jumbogram (RFC 2675), which none is here.
+    if usize::from(header.length) != UDP_HLEN + payload.len() {
+        return None;
+    }
+    let (from, to, right): (IpAddr, IpAddr, u16) = match sliced.net.as_ref()? {
         NetSlice::Ipv4(ip) => {
-            let ip = ip.header().to_header();
-            if ip.calc_header_checksum() != ip.header_checksum {
+            // Over the bytes as they came: the parsed header has no place for the reserved flag.
+            if fold(sum(ip.header().slice())) != 0xffff {
                 return None;
             }
-            let sum = header.calc_checksum_ipv4(&ip, payload).ok()?;
-            (ip.source.into(), ip.destination.into(), sum)
+            let ip = ip.header().to_header();
+            let right = header.calc_checksum_ipv4(&ip, payload).ok()?;
+            (ip.source.into(), ip.destination.into(), right)
         }
         NetSlice::Ipv6(ip) => {
             let ip = ip.header().to_header();
-            let sum = header.calc_checksum_ipv6(&ip, payload).ok()?;
-            (ip.source.into(), ip.destination.into(), sum)
+            let right = header.calc_checksum_ipv6(&ip, payload).ok()?;
+            (ip.source.into(), ip.destination.into(), right)
         }
         NetSlice::Arp(_) => return None,
     };
@@ -241,7 +248,7 @@ fn parse(packet: &Packet, local: SocketAddr) -> Option<(Sender, &[u8])> {
     let unchecked =
         packet.checksum() == Checksum::Unnecessary || header.checksum == 0 && from.is_ipv4();
     if (to, header.destination_port) != (local.ip(), local.port())
-        || (!unchecked && sum != header.checksum)
+        || (!unchecked && right != header.checksum)
     {
         return None;
     }

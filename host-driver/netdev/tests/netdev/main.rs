@@ -6,6 +6,7 @@ mod common;
 #[path = "../../examples/pipe.rs"]
 #[allow(missing_docs, reason = "an example's main")]
 mod example;
+mod fuzz;
 mod netpoll;
 mod null;
 mod packet;

@@ -1,10 +1,12 @@
 //! Receive and transmit rings.
 
+use std::sync::atomic::{Ordering, fence};
+
 use smartnic_regs::host;
 use smartnic_regs::ring::{SUBMISSION_BYTES, completion, submission};
 
 use super::entries::{ENTRY, Entries};
-use super::{BUFFER, MIN_FRAME, RxFrame, TxDone, TxTarget};
+use super::{BUFFER, MIN_FRAME, RxFrame, RxView, TxDone, TxTarget};
 use crate::device::DeviceError;
 use crate::device::error::RingFault;
 use crate::device::mmio::Mmio;
@@ -152,13 +154,11 @@ impl Ring {
     }
 
     fn submit(&mut self, slot: u32, bytes: usize, flags: u32) {
-        let at = (self.tail % self.size()) as usize * SUBMISSION;
+        let at = self.completions.place(self.tail) * SUBMISSION;
         let iova = self.memory.iova() + self.buffer(slot) as u64;
-        self.memory.store32(at, iova as u32);
-        self.memory.store32(at + 4, (iova >> 32) as u32);
-        self.memory
-            .store32(at + 8, submission::LENGTH.put(bytes as u32) | flags);
-        self.memory.store32(at + 12, slot);
+        let length = submission::LENGTH.put(bytes as u32) | flags;
+        let words = [iova as u32, (iova >> 32) as u32, length, slot];
+        self.memory.store_words(at, words);
         self.in_flight[slot as usize] = Some(bytes);
         self.tail = self.tail.wrapping_add(1);
         self.doorbell_due = true;
@@ -167,6 +167,8 @@ impl Ring {
     /// Tells the card about new submissions.
     pub fn ring_doorbell(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
         if std::mem::take(&mut self.doorbell_due) {
+            // Submissions before the doorbell, wherever the transport writes it.
+            fence(Ordering::Release);
             mmio.write_at(host::SQ_TAIL, self.index, self.tail & 0xffff)?;
         }
         Ok(())
@@ -209,12 +211,22 @@ impl Ring {
         )
     }
 
-    /// Takes up to `budget` received frames and gives their buffers back to the card.
+    /// Takes up to `budget` received frames as copies, and gives their buffers back to the card.
     pub fn receive(
         &mut self,
         mmio: &mut Mmio,
         budget: usize,
         frames: &mut Vec<RxFrame>,
+    ) -> Result<usize, DeviceError> {
+        self.receive_with(mmio, budget, |frame| frames.push(frame.to_frame()))
+    }
+
+    /// Shows up to `budget` received frames to `take`, each where the card wrote it, and gives their buffers back to the card.
+    pub fn receive_with(
+        &mut self,
+        mmio: &mut Mmio,
+        budget: usize,
+        mut take: impl FnMut(&RxView<'_>),
     ) -> Result<usize, DeviceError> {
         let mut count = 0;
         while count < budget {
@@ -232,20 +244,7 @@ impl Ring {
             }
             match status {
                 completion::OK | completion::TRUNCATED => {
-                    let mut data = vec![0; length as usize];
-                    self.memory.read(self.buffer(slot), &mut data);
-                    frames.push(RxFrame {
-                        data,
-                        truncated: status == completion::TRUNCATED,
-                        source: completion::SOURCE.get(words[2]),
-                        reason: completion::REASON.get(words[2]),
-                        class: completion::CLASS.get(words[2]),
-                        tci: (completion::TAGGED.get(words[2]) == 1)
-                            .then(|| completion::TCI.get(words[4]) as u16),
-                        fid: completion::FID.get(words[4]) as u16,
-                        hash: words[3],
-                        timestamp: u64::from(words[6]) << 32 | u64::from(words[5]),
-                    });
+                    take(&RxView::new(&self.memory, self.buffer(slot), words));
                 }
                 // The card could not write or read memory: the buffer comes back without a frame.
                 completion::DMA_ERROR => {

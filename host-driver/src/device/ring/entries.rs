@@ -21,13 +21,18 @@ impl Entries {
         1 << self.size_log2
     }
 
+    /// The place of the `n`-th entry of a ring of this size, which is a power of two.
+    pub(super) fn place(&self, n: u32) -> usize {
+        (n & (self.size() - 1)) as usize
+    }
+
     /// The next entry, if it is there: double words 0 to 7.
     pub(super) fn next(
         &mut self,
         version: smartnic_regs::Field,
         phase: smartnic_regs::Field,
     ) -> Result<Option<[u32; 8]>, RingFault> {
-        let at = self.offset + (self.consumed % self.size()) as usize * ENTRY;
+        let at = self.offset + self.place(self.consumed) * ENTRY;
         // The card writes the last word last: when its phase is new, all the others are there.
         let last = self.memory.load32(at + 28);
         let expected = 1 ^ (self.consumed >> self.size_log2) & 1;
@@ -37,10 +42,7 @@ impl Entries {
         if version.get(last) != VERSION {
             return Err(RingFault::Version(version.get(last)));
         }
-        let mut words = [0; 8];
-        for (i, word) in words.iter_mut().enumerate().take(7) {
-            *word = self.memory.load32(at + 4 * i);
-        }
+        let mut words = self.memory.load_words(at);
         words[7] = last;
         self.consumed = self.consumed.wrapping_add(1);
         Ok(Some(words))

@@ -17,9 +17,11 @@
 mod data;
 mod entries;
 mod events;
+mod view;
 
 pub use data::Ring;
 pub use events::EventRing;
+pub use view::RxView;
 
 use super::fdb::FdbKey;
 

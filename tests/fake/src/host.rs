@@ -9,9 +9,11 @@ use super::State;
 /// A frame that the host sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentFrame {
+    /// The frame without FCS.
     pub data: Vec<u8>,
     /// DIRECT destination, or `None` through the switch.
     pub direct: Option<u32>,
+    /// Its class.
     pub class: u32,
 }
 
@@ -31,7 +33,7 @@ pub struct Rings {
 }
 
 impl Rings {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             rings: [RingState::default(); 8],
             events: 0,
@@ -43,8 +45,11 @@ impl Rings {
 
 /// A submission as the host wrote it.
 pub struct Submission {
+    /// Where the buffer is.
     pub iova: u64,
+    /// Double word 2: length and flags.
     pub word: u32,
+    /// The cookie.
     pub cookie: u32,
 }
 
@@ -225,7 +230,12 @@ impl State {
         true
     }
 
-    pub(super) fn push_event(&mut self, mut words: [u32; 8]) {
+    /// Writes an event: words 0 to 6 as given, the last is `last` plus the phase. Lost and counted if the ring is off.
+    ///
+    /// # Panics
+    ///
+    /// If the host gave memory that is not there.
+    pub fn push_event(&mut self, words: [u32; 7], last: u32) {
         let control = self.get(event::CONTROL, 0);
         if event::CONTROL::ENABLE.get(control) == 0 {
             let lost = self.get(event::LOST, 0);
@@ -234,13 +244,13 @@ impl State {
         }
         let log2 = event::CONTROL::SIZE_LOG2.get(control);
         let n = self.rings.events;
-        words[7] = ev::ENTRY_VERSION.put(VERSION) | ev::PHASE.put(1 ^ (n >> log2) & 1);
+        let last = last | ev::PHASE.put(1 ^ (n >> log2) & 1);
         let base =
             u64::from(self.get(event::BASE_HI, 0)) << 32 | u64::from(self.get(event::BASE_LO, 0));
         let (memory, at) = self
             .window(base + u64::from(n & ((1 << log2) - 1)) * 32)
             .expect("mapped");
-        for (i, word) in words.iter().enumerate() {
+        for (i, word) in words.iter().chain([&last]).enumerate() {
             memory.store32(at + 4 * i, *word);
         }
         self.rings.events = n.wrapping_add(1);

@@ -12,7 +12,7 @@ use smartnic_driver::pci::DmaBuffer;
 use vfio_bindings::bindings::vfio::{VFIO_PCI_NUM_IRQS, VFIO_PCI_NUM_REGIONS, vfio_region_info};
 use vfio_user::{DmaMapFlags, DmaUnmapFlags, IrqInfo, Server, ServerBackend, ServerRegion};
 
-use super::Fake;
+use crate::fake::Fake;
 
 struct Backend {
     card: Fake,

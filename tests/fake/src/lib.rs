@@ -1,10 +1,11 @@
-//! A register-level card in plain Rust, written from the register map: what the driver is tested against before any
-//! hardware exists. Registers keep what the map says they keep; FDB commands, buckets, counters, rings, events and
-//! vectors do what their documentation says; a frame through the switch is only recorded.
+//! Cards in plain Rust: what the driver is tested and measured against without any hardware.
+//!
+//! [`Fake`] is a whole card at register level, written from the register map. Registers keep what the map says they keep; FDB commands, buckets, counters, rings, events and
+//! vectors do what their documentation says; a frame through the switch is only recorded. [`null::NullCard`] is nothing but rings, at the speed of memory.
 
 mod fdb;
 mod host;
-pub mod server;
+pub mod null;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,10 +22,15 @@ pub use host::SentFrame;
 /// What a fake card has.
 #[derive(Clone, Copy)]
 pub struct Shape {
+    /// Ports.
     pub ports: u32,
+    /// LAG groups.
     pub lag_groups: u32,
+    /// Receive rings, and as many transmit rings.
     pub queues: u32,
+    /// log2 of the entries of the FDB's tables.
     pub fdb_log2: u32,
+    /// Entries of its CAM.
     pub cam: u32,
 }
 
@@ -42,19 +48,28 @@ impl Default for Shape {
 
 /// Everything inside of the card.
 pub struct State {
+    /// What it has.
     pub shape: Shape,
     /// Registers by address.
     pub regs: BTreeMap<u32, u32>,
+    /// BAR2, by address.
     pub msix: BTreeMap<u32, u32>,
+    /// The configuration space, by address.
     pub config: BTreeMap<u16, u32>,
+    /// The FDB: tables, then CAM.
     pub table: Vec<Option<(FdbKey, FdbData)>>,
     busy: u32,
+    /// LAG buckets, by group and number.
     pub buckets: BTreeMap<(u32, u32), u32>,
+    /// Counters, by port and number.
     pub counters: BTreeMap<(u32, u32), u64>,
+    /// Links that are up, bit per port.
     pub link: u32,
     windows: BTreeMap<u64, Arc<DmaBuffer>>,
     vectors: Vec<Vector>,
+    /// Vectors raised, in order.
     pub raised: Vec<u32>,
+    /// The rings.
     pub rings: host::Rings,
     /// Frames that the host sent, in order.
     pub sent: Vec<SentFrame>,
@@ -66,7 +81,9 @@ pub struct State {
     pub read_delay: std::time::Duration,
     /// Every write, in order: address and value.
     pub writes: Vec<(u32, u32)>,
+    /// Resets of the switch.
     pub switch_resets: u32,
+    /// Resets of the function.
     pub function_resets: u32,
 }
 
@@ -75,6 +92,7 @@ pub struct State {
 pub struct Fake(pub Arc<Mutex<State>>);
 
 impl Fake {
+    /// A card after power on, its links up.
     pub fn new(shape: Shape) -> Self {
         let mut state = State {
             shape,
@@ -102,6 +120,11 @@ impl Fake {
         Fake(Arc::new(Mutex::new(state)))
     }
 
+    /// Its inside, held while the guard lives.
+    ///
+    /// # Panics
+    ///
+    /// If another thread panicked in it.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
@@ -112,6 +135,10 @@ impl Fake {
     }
 
     /// A probed device over this card.
+    ///
+    /// # Panics
+    ///
+    /// If the driver does not take the card.
     pub fn device(&self) -> Device {
         Device::probe(self.transport()).expect("the fake card is fine")
     }
@@ -181,6 +208,7 @@ impl State {
         self.regs.insert(reg.at(index), value);
     }
 
+    /// A read of BAR0.
     pub fn read(&mut self, addr: u32) -> u32 {
         if self.all_ones {
             return u32::MAX;
@@ -205,6 +233,7 @@ impl State {
         self.get(reg, index)
     }
 
+    /// A write to BAR0.
     pub fn write(&mut self, addr: u32, value: u32) {
         self.writes.push((addr, value));
         let Some((reg, index)) = register(addr) else {
@@ -295,16 +324,20 @@ impl State {
         (offset < buffer.len()).then_some((buffer, offset))
     }
 
+    /// The host shares `memory` at `iova`.
     pub fn map(&mut self, iova: u64, memory: Arc<DmaBuffer>) {
         self.windows.insert(iova, memory);
     }
+    /// The host takes it back.
     pub fn unmap(&mut self, iova: u64) {
         self.windows.remove(&iova);
     }
+    /// Vectors from `start` on are these.
     pub fn connect_vectors_from(&mut self, start: u32, vectors: Vec<Vector>) {
         self.vectors.truncate(start as usize);
         self.vectors.extend(vectors);
     }
+    /// A function-level reset: rings and vectors.
     pub fn function_reset(&mut self) {
         self.function_resets += 1;
         self.reset_host();

@@ -2,7 +2,7 @@
 
 use smartnic_driver::device::MacAddr;
 use smartnic_driver::device::fdb::{FdbData, FdbKey};
-use smartnic_regs::ring::event;
+use smartnic_regs::ring::{VERSION, event};
 use smartnic_regs::values::{fdb_op, kind, vector};
 use smartnic_regs::{Reg, fdb};
 
@@ -120,7 +120,8 @@ impl State {
     pub fn event(&mut self, kind: u32, key: FdbKey, dest: u32, old: u32) {
         let high = fdb::KEY_HI::MAC.put(key.mac.high()) | fdb::KEY_HI::FID.put(key.fid.into());
         let word = event::KIND.put(kind) | event::DEST.put(dest) | event::OLD_DEST.put(old);
-        self.push_event([key.mac.low(), high, word, 0, 0, 0, 0, 0]);
+        let last = event::ENTRY_VERSION.put(VERSION);
+        self.push_event([key.mac.low(), high, word, 0, 0, 0, 0], last);
         self.raise(vector::EVENT);
     }
 }

@@ -1,0 +1,419 @@
+//! Calls of the control socket, any bytes and any sequence of calls, by the real service over a card at register level: nothing panics, every refusal
+//! has a code that the interface description names, a refused call changes neither the configuration nor the card, and the next good call works.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use smartnic_driver::clock::Clock;
+use smartnic_driver::control::service::{Outcome, handle};
+use smartnic_driver::control::wire::{self, Call, WireError};
+use smartnic_driver::control::{INTERFACE, NAME};
+use smartnic_driver::device::MacAddr;
+use smartnic_driver::device::host::HostConfig;
+use smartnic_driver::switch::Switch;
+use smartnic_regs::{lag, port, reserved};
+
+use super::Input;
+use crate::fake::{Fake, Shape};
+
+const METHODS: &[&str] = &[
+    "AddLink",
+    "SetLink",
+    "SetLink",
+    "SetLink",
+    "SetLink",
+    "DeleteLink",
+    "Ioctl",
+    "AddFdb",
+    "AddFdb",
+    "DeleteFdb",
+    "FlushFdb",
+    "ListFdb",
+    "AddMdb",
+    "DeleteMdb",
+    "ListMdb",
+    "SetDevice",
+    "GetDevice",
+    "GetVersion",
+    "ListLinks",
+    "ListPorts",
+    "ListLags",
+    "ListBuckets",
+    "GetStats",
+    "MonitorFdb",
+    "NoSuchMethod",
+];
+const DEVICES: &[&str] = &[
+    "port1",
+    "port2",
+    "port3",
+    "port4",
+    "br0",
+    "br1",
+    "bond0",
+    "lag0",
+    "nosuch",
+    "",
+    "a/b",
+    "a-name-that-is-too-long",
+];
+const NEW: &[&str] = &[
+    "br0", "br1", "br%d", "bond0", "lag0", "bond%d", "a b", "", "port1",
+];
+const KINDS: &[&str] = &["bridge", "bond", "lag", "vlan", ""];
+const MACS: &[&str] = &[
+    "02:00:00:00:00:09",
+    "02:00:00:00:00:10",
+    "02:00:00:00:00:11",
+    "01:00:5e:00:00:01",
+    "ff:ff:ff:ff:ff:ff",
+    "00:00:00:00:00:00",
+    "02:00",
+    "",
+];
+const BRIDGE_OPTIONS: &[&str] = &[
+    "stp_state",
+    "forcevers",
+    "priority",
+    "hello_time",
+    "max_age",
+    "forward_delay",
+    "ageing_time",
+    "group_address",
+    "group_fwd_mask",
+    "tx_hold_count",
+    "mcast_snooping",
+    "mcast_querier",
+    "mcast_igmp_version",
+    "mcast_mld_version",
+    "mcast_hash_max",
+    "mcast_query_interval",
+    "mcast_last_member_count",
+    "mcast_router",
+    "vlan_filtering",
+    "nosuch",
+];
+const BOND_OPTIONS: &[&str] = &[
+    "mode",
+    "miimon",
+    "updelay",
+    "downdelay",
+    "xmit_hash_policy",
+    "lacp_rate",
+    "lb_fill",
+    "arp_interval",
+    "arp_ip_target",
+    "primary",
+    "primary_reselect",
+    "active_slave",
+    "min_links",
+    "fail_over_mac",
+    "ad_select",
+    "num_grat_arp",
+    "packets_per_slave",
+    "ad_actor_system",
+    "nosuch",
+];
+const MEMBER_OPTIONS: &[&str] = &[
+    "state",
+    "cost",
+    "priority",
+    "guard",
+    "root_block",
+    "hairpin",
+    "isolated",
+    "learning",
+    "flood",
+    "mcast_flood",
+    "bcast_flood",
+    "fastleave",
+    "mcast_router",
+    "group_fwd_mask",
+    "admin_edge",
+    "auto_edge",
+    "point_to_point",
+    "queue_id",
+    "prio",
+    "nosuch",
+];
+const VALUES: &[&str] = &[
+    "0",
+    "1",
+    "2",
+    "3",
+    "on",
+    "off",
+    "100",
+    "200",
+    "2000",
+    "4096",
+    "32768",
+    "65535",
+    "4294967296",
+    "-1",
+    "",
+    "rstp",
+    "stp",
+    "802.3ad",
+    "active-backup",
+    "balance-rr",
+    "balance-xor",
+    "balance-alb",
+    "layer3+4",
+    "layer2",
+    "fast",
+    "slow",
+    "linux",
+    "resilient",
+    "port1",
+    "port2",
+    "10.0.0.1",
+    "01:80:c2:00:00:0e",
+    "forwarding",
+    "disabled",
+    "auto",
+    "yes",
+    "always",
+];
+
+fn options(input: &mut Input<'_>, words: &[&str]) -> Value {
+    let count = 1 + input.byte() % 3;
+    let one = |_| (input.pick(words).to_owned(), json!(input.pick(VALUES)));
+    Value::Object((0..count).map(one).collect())
+}
+
+/// Parameters of a method, mostly such as it wants.
+fn parameters(input: &mut Input<'_>, method: &str) -> Map<String, Value> {
+    let mut all = Map::new();
+    let mut put = |name: &str, value: Value| drop(all.insert(name.into(), value));
+    let maybe = |input: &mut Input<'_>| input.byte().is_multiple_of(3);
+    match method {
+        "SetDevice" => put("forward", json!(input.byte() & 1 == 1)),
+        "AddLink" | "SetLink" => {
+            if method == "AddLink" {
+                put("name", json!(input.pick(NEW)));
+                put("type", json!(input.pick(KINDS)));
+            } else {
+                put("name", json!(input.pick(DEVICES)));
+                if maybe(input) {
+                    put("master", json!(input.pick(DEVICES)));
+                }
+                if maybe(input) {
+                    put("member_options", options(input, MEMBER_OPTIONS));
+                }
+            }
+            if maybe(input) {
+                put("address", json!(input.pick(MACS)));
+            }
+            if maybe(input) {
+                put(
+                    "mtu",
+                    json!(input.pick(&[0, 67, 68, 1500, 1982, 1983, u64::MAX])),
+                );
+            }
+            if maybe(input) {
+                put("up", json!(input.byte() & 1 == 1));
+            }
+            if maybe(input) {
+                let words = input.pick(&[BRIDGE_OPTIONS, BOND_OPTIONS]);
+                put("options", options(input, words));
+            }
+        }
+        "DeleteLink" | "ListBuckets" => put("name", json!(input.pick(DEVICES))),
+        "Ioctl" => {
+            let requests = [
+                "addbr",
+                "delbr",
+                "addif",
+                "delif",
+                "enslave",
+                "release",
+                "sethwaddr",
+                "nosuch",
+            ];
+            put("request", json!(input.pick(&requests)));
+            put("name", json!(input.pick(DEVICES)));
+            if !input.one_in(4) {
+                put("port", json!(input.pick(DEVICES)));
+            }
+        }
+        "AddMdb" | "DeleteMdb" => {
+            let groups = ["239.1.1.1", "ff02::5", "224.0.0.1", "10.0.0.1", "x"];
+            put("dev", json!(input.pick(DEVICES)));
+            put("port", json!(input.pick(DEVICES)));
+            put("grp", json!(input.pick(&groups)));
+            if maybe(input) {
+                put(
+                    "src",
+                    json!(input.pick(&["10.0.0.9", "2001:db8::1", "239.1.1.1", "?"])),
+                );
+            }
+            if maybe(input) {
+                put("permanent", json!(true));
+            }
+        }
+        "AddFdb" => {
+            put("dev", json!(input.pick(DEVICES)));
+            put("mac", json!(input.pick(MACS)));
+            let states = ["permanent", "static", "dynamic", "local", "nosuch"];
+            put("state", json!(input.pick(&states)));
+            if maybe(input) {
+                let flags = ["sticky", "extern_learn", "blackhole", "nosuch"];
+                put("flags", json!([input.pick(&flags)]));
+            }
+            if maybe(input) {
+                put("replace", json!(input.byte() & 1 == 1));
+            }
+        }
+        "DeleteFdb" => {
+            put("dev", json!(input.pick(DEVICES)));
+            put("mac", json!(input.pick(MACS)));
+        }
+        "FlushFdb" => {
+            put(
+                "what",
+                json!(input.pick(&["dynamic", "extern_learn", "all", "nosuch"])),
+            );
+            if maybe(input) {
+                put("dev", json!(input.pick(DEVICES)));
+            }
+        }
+        "ListFdb" if maybe(input) => put("dev", json!(input.pick(DEVICES))),
+        "ListMdb" if maybe(input) => put("dev", json!(input.pick(DEVICES))),
+        "ListLinks" | "ListPorts" | "ListLags" | "GetStats" if maybe(input) => {
+            put("name", json!(input.pick(DEVICES)));
+        }
+        _ => {}
+    }
+    // Something that is not as it should be.
+    if input.one_in(16) {
+        let odd = [
+            json!(null),
+            json!(-1),
+            json!([1, 2]),
+            json!({ "a": "b" }),
+            json!("\u{0}"),
+        ];
+        let at = usize::from(input.byte()) % (all.len() + 1);
+        let name = all.keys().nth(at).cloned().unwrap_or("unknown".into());
+        let value = odd[usize::from(input.byte()) % odd.len()].clone();
+        all.insert(name, value);
+    }
+    all
+}
+
+struct Bed {
+    fake: Fake,
+    switch: Switch,
+    clock: Clock,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let fake = Fake::new(Shape::default());
+        let config = HostConfig {
+            ring_log2: 4,
+            event_log2: 4,
+            ..Default::default()
+        };
+        let base = MacAddr([2, 0, 0, 0, 0, 0x10]);
+        let mut switch = Switch::new(fake.transport(), config, base).expect("a good card");
+        let clock = Clock::manual();
+        switch.set_clock(clock.clone());
+        Self {
+            fake,
+            switch,
+            clock,
+        }
+    }
+
+    fn call(&mut self, call: &Call) -> Result<Value, WireError> {
+        match handle(&mut self.switch, call)? {
+            Outcome::Reply(value) => Ok(value),
+            Outcome::Monitor(_) => Ok(Value::Null),
+            Outcome::Listing(mut listing) => loop {
+                // A step goes on until then: place by place.
+                if let Some(value) = listing.step(&mut self.switch, Instant::now())? {
+                    return Ok(value);
+                }
+            },
+        }
+    }
+
+    fn ours(&mut self, method: &str, parameters: Value) -> Result<Value, WireError> {
+        let call = json!({ "method": format!("{NAME}.{method}"), "parameters": parameters });
+        self.call(&serde_json::from_value(call).expect("a call"))
+    }
+
+    /// What was configured, and what is in the card's tables.
+    fn state(&mut self) -> Vec<Value> {
+        let mut all: Vec<Value> = ["ListLinks", "ListMdb", "ListFdb"]
+            .map(|list| self.ours(list, json!({})).expect("lists are given"))
+            .into();
+        let card = self.fake.state();
+        let tables = [
+            port::CONFIG,
+            port::MAC,
+            reserved::ACTION,
+            lag::DISTRIBUTING,
+            lag::COLLECTING,
+        ];
+        for reg in tables {
+            all.push((0..reg.count).map(|i| json!(card.get(reg, i))).collect());
+        }
+        all.push(json!(format!("{:?}", card.buckets)));
+        all
+    }
+
+    /// A call that is refused has a code and changes nothing.
+    fn try_call(&mut self, call: &Call) {
+        let before = self.state();
+        let Err(error) = self.call(call) else {
+            return;
+        };
+        let known = match error.name.strip_prefix(&format!("{NAME}.")) {
+            Some(code) => INTERFACE.contains(&format!("error {code} ")),
+            None => error.name.starts_with("org.varlink.service."),
+        };
+        assert!(known, "{call:?}: {error:?} is in no description");
+        assert_eq!(
+            self.state(),
+            before,
+            "{call:?} was refused, {error:?}, and changed something"
+        );
+    }
+}
+
+#[test]
+fn control() {
+    bolero::check!().with_max_len(400).for_each(|bytes: &[u8]| {
+        let mut bed = Bed::new();
+        // As they come from the socket.
+        match wire::parse(bytes) {
+            Ok(call) => bed.try_call(&call),
+            Err(error) => assert_eq!(error.name, format!("{NAME}.Malformed")),
+        }
+        let mut input = Input(bytes);
+        while !input.is_empty() {
+            let method = input.pick(METHODS);
+            let call = Call {
+                method: format!("{NAME}.{method}"),
+                parameters: Some(parameters(&mut input, method)),
+                oneway: false,
+                more: input.one_in(2),
+                upgrade: false,
+            };
+            bed.try_call(&call);
+            if input.one_in(4) {
+                let time = Duration::from_millis(u64::from(input.byte()) * 20);
+                bed.clock.advance(time);
+            }
+            bed.switch.poll().expect("the card is there");
+        }
+        bed.ours("GetVersion", json!({})).expect("a good call");
+        let add = json!({ "name": "last%d", "type": "bridge" });
+        let name = bed.ours("AddLink", add).expect("a good call")["name"].take();
+        bed.ours("DeleteLink", json!({ "name": name }))
+            .expect("a good call");
+    });
+}

@@ -1,0 +1,352 @@
+//! Rings as a network device of the device model: frames both ways, queues stopped and woken, faults, and the null device.
+
+use std::sync::{Arc, Mutex};
+
+use smartnic_driver::device::ring::{BUFFER, TxTarget};
+use smartnic_driver::device::ring_device::{RingConfig, RingDevice, SharedMmio};
+use smartnic_driver::device::{DeviceError, MacAddr, Mmio};
+use smartnic_netdev::packet::eth;
+use smartnic_netdev::softnet::rx::{ProtocolHandler, RxHandler, RxResult};
+use smartnic_netdev::{Core, Dev, Packet, Softnet};
+use smartnic_regs::ring::{VERSION, completion};
+use smartnic_regs::values::reason;
+
+use crate::fake::null::{NullCard, QUEUES};
+use crate::fake::{Fake, Shape};
+
+const OWN: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+const CONFIG: RingConfig = RingConfig {
+    queues: 1,
+    rx_rings: 4,
+    ring_log2: 3,
+    target: TxTarget::Direct(2),
+    moderation: 0,
+};
+
+/// Keeps what comes to the top, whole.
+#[derive(Default)]
+struct Top(Mutex<Vec<Packet>>);
+
+impl ProtocolHandler for Top {
+    fn receive(&self, _: &mut Softnet, _: &Dev, packet: Packet) {
+        self.0.lock().unwrap().push(packet);
+    }
+}
+
+struct Rig {
+    fake: Fake,
+    device: Arc<RingDevice>,
+    core: Core,
+    dev: Dev,
+    net: Softnet,
+    top: Arc<Top>,
+}
+
+fn rig() -> Rig {
+    let fake = Fake::new(Shape::default());
+    let mmio: SharedMmio = Arc::new(Mutex::new(Mmio::new(fake.transport())));
+    let device = Arc::new(RingDevice::new(mmio, &CONFIG).unwrap());
+    let mut core = Core::new();
+    let dev = core
+        .add(device.setup("card%d", OWN), device.clone())
+        .unwrap();
+    core.open(&dev).unwrap();
+    let top = Arc::new(Top::default());
+    core.add_protocol(eth::P_IP, None, top.clone());
+    let net = core.softnet();
+    Rig {
+        fake,
+        device,
+        core,
+        dev,
+        net,
+        top,
+    }
+}
+
+fn frame(length: usize, seed: usize) -> Vec<u8> {
+    let mut frame: Vec<u8> = (0..length).map(|i| (i * 7 + seed) as u8).collect();
+    frame[..6].copy_from_slice(&OWN.0);
+    frame[12..14].copy_from_slice(&eth::P_IP.to_be_bytes());
+    frame
+}
+
+impl Rig {
+    fn deliver(&self, frame: &[u8]) -> bool {
+        self.fake.state().deliver(frame, 1, reason::FLOOD, 1)
+    }
+    fn poll(&mut self, budget: usize) -> usize {
+        self.dev.ops().poll(&mut self.net, &self.dev, 0, budget)
+    }
+    fn came(&self) -> Vec<Vec<u8>> {
+        let packets = std::mem::take(&mut *self.top.0.lock().unwrap());
+        packets.iter().map(|p| p.mac_bytes().to_vec()).collect()
+    }
+}
+
+#[test]
+fn frames_of_every_length_go_up_and_down() {
+    let mut rig = rig();
+    let (mut count, mut bytes) = (0, 0);
+    for length in (14..=BUFFER).step_by(13) {
+        let frame = frame(length, length);
+        assert!(rig.deliver(&frame));
+        assert_eq!(rig.poll(8), 1);
+        let packet = rig.top.0.lock().unwrap().pop().unwrap();
+        assert_eq!(packet.mac_bytes(), frame);
+        assert_eq!(
+            (packet.hash, packet.control, packet.queue_mapping()),
+            (0x1234_5678, reason::FLOOD, Some(0))
+        );
+        let dev = rig.dev.clone();
+        rig.net.xmit(&dev, Packet::from_bytes(&frame));
+        let sent = rig.fake.state().sent.pop().unwrap();
+        assert_eq!((sent.data, sent.direct), (frame, Some(2)));
+        (count, bytes) = (count + 1, bytes + length as u64);
+    }
+    let stats = rig.dev.stats64();
+    assert_eq!(
+        (
+            stats.rx_packets,
+            stats.rx_bytes,
+            stats.tx_packets,
+            stats.tx_bytes
+        ),
+        (count, bytes, count, bytes)
+    );
+    assert_eq!(
+        (stats.rx_errors, stats.tx_errors, stats.rx_dropped),
+        (0, 0, 0)
+    );
+    assert_eq!(rig.device.restarts(), [0, 0]);
+}
+
+/// The ring takes eight; the others wait in order, and go when it is reaped.
+#[test]
+fn a_full_ring_stops_the_queue_and_a_reaped_one_wakes_it() {
+    let mut rig = rig();
+    let dev = rig.dev.clone();
+    rig.fake.state().rings.mute = true;
+    for n in 0..20 {
+        rig.net.xmit(&dev, Packet::from_bytes(&frame(60, n)));
+    }
+    assert!(dev.queue(0).is_stopped());
+    assert_eq!(
+        (rig.fake.state().sent.len(), dev.queue(0).backlog()),
+        (8, 12)
+    );
+    rig.fake.state().complete_sent();
+    for _ in 0..3 {
+        rig.poll(0);
+        rig.net.run_all(4);
+    }
+    assert!(!dev.queue(0).is_stopped());
+    let sent: Vec<_> = rig
+        .fake
+        .state()
+        .sent
+        .iter()
+        .map(|f| f.data.clone())
+        .collect();
+    let all: Vec<_> = (0..20).map(|n| frame(60, n)).collect();
+    assert_eq!(sent, all);
+    let stats = dev.stats64();
+    assert_eq!(
+        (stats.tx_packets, stats.tx_dropped, stats.tx_errors),
+        (20, 0, 0)
+    );
+}
+
+#[test]
+fn frames_that_are_none_are_counted_and_go_no_further() {
+    let mut rig = rig();
+    assert!(rig.deliver(&frame(BUFFER + 1, 0)));
+    assert!(rig.deliver(&[2; 13]));
+    assert!(rig.deliver(&frame(60, 1)));
+    assert_eq!(rig.poll(8), 3);
+    assert_eq!(rig.came(), [frame(60, 1)]);
+    let stats = rig.dev.stats64();
+    assert_eq!(
+        (stats.rx_packets, stats.rx_errors, stats.rx_length_errors),
+        (1, 2, 2)
+    );
+}
+
+/// Packets held further up run the pool dry: frames are dropped and counted, buffers go back to the card, and all is well once packets come home.
+#[test]
+fn without_packets_frames_are_dropped_and_counted() {
+    let mut rig = rig();
+    let mut held = 0;
+    while rig.dev.stats64().rx_dropped == 0 {
+        assert!(rig.deliver(&frame(60, held)));
+        assert_eq!(rig.poll(8), 1);
+        held += 1;
+        assert!(held < 100, "the pool has an end");
+    }
+    assert_eq!(rig.came().len(), 16);
+    assert!(rig.deliver(&frame(60, 7)));
+    rig.poll(8);
+    assert_eq!(rig.came(), [frame(60, 7)]);
+}
+
+/// A completion that makes no sense restarts its ring and is counted; frames before and after it arrive.
+#[test]
+fn faults_are_repaired_and_counted() {
+    let mut rig = rig();
+    let dev = rig.dev.clone();
+    assert!(rig.deliver(&frame(60, 1)));
+    let good = completion::ENTRY_VERSION.put(VERSION) | completion::HEAD.put(2);
+    let lie = completion::KIND.put(completion::RECEIVE);
+    rig.fake
+        .state()
+        .complete_raw(0, [99, lie, 0, 0, 0, 0, 0], good);
+    rig.poll(8);
+    assert_eq!(rig.came(), [frame(60, 1)]);
+    assert_eq!(
+        (dev.stats64().rx_errors, rig.device.restarts()),
+        (1, [1, 0])
+    );
+    assert!(rig.deliver(&frame(60, 2)));
+    rig.poll(8);
+    assert_eq!(rig.came(), [frame(60, 2)]);
+
+    rig.fake.state().rings.mute = true;
+    for n in 0..3 {
+        rig.net.xmit(&dev, Packet::from_bytes(&frame(60, n)));
+    }
+    rig.fake.state().complete_raw(
+        4,
+        [
+            99,
+            completion::KIND.put(completion::TRANSMIT),
+            0,
+            0,
+            0,
+            0,
+            0,
+        ],
+        good,
+    );
+    rig.poll(0);
+    let stats = dev.stats64();
+    assert_eq!((stats.tx_errors, stats.tx_aborted_errors), (1, 3));
+    assert_eq!(rig.device.restarts(), [1, 1]);
+    rig.fake.state().rings.mute = false;
+    rig.net.xmit(&dev, Packet::from_bytes(&frame(60, 9)));
+    assert_eq!(rig.fake.state().sent.last().unwrap().data, frame(60, 9));
+    assert!(dev.carrier_ok());
+}
+
+#[test]
+fn a_card_that_is_gone_has_no_carrier() {
+    let mut rig = rig();
+    assert!(rig.deliver(&frame(60, 1)));
+    rig.fake.state().unplugged = true;
+    rig.poll(8);
+    assert!(!rig.dev.carrier_ok());
+    let dev = rig.dev.clone();
+    rig.core.close(&dev);
+}
+
+#[test]
+fn a_stopped_ring_is_found_by_the_watchdog() {
+    let mut rig = rig();
+    let dev = rig.dev.clone();
+    rig.fake.state().rings.mute = true;
+    for n in 0..8 {
+        rig.net.xmit(&dev, Packet::from_bytes(&frame(60, n)));
+    }
+    rig.fake.state().stop_ring(4, 2);
+    dev.ops().tx_timeout(&mut rig.net, &dev, 0);
+    assert!(!dev.queue(0).is_stopped());
+    assert_eq!(rig.device.restarts(), [0, 1]);
+    assert_eq!(dev.stats64().tx_aborted_errors, 8);
+}
+
+#[test]
+fn settings_out_of_range_are_refused_by_name() {
+    let refused = |config: RingConfig| {
+        let fake = Fake::new(Shape::default());
+        let mmio: SharedMmio = Arc::new(Mutex::new(Mmio::new(fake.transport())));
+        match RingDevice::new(mmio, &config) {
+            Err(DeviceError::Range { what, .. }) => what,
+            other => panic!("{:?}", other.map(|_| ())),
+        }
+    };
+    for queues in [0, 5] {
+        assert_eq!(refused(RingConfig { queues, ..CONFIG }), "queues");
+    }
+    for ring_log2 in [1, 16] {
+        assert_eq!(
+            refused(RingConfig {
+                ring_log2,
+                ..CONFIG
+            }),
+            "ring size"
+        );
+    }
+}
+
+/// Sends everything by another device.
+struct To(Dev);
+
+impl RxHandler for To {
+    fn handle(&self, net: &mut Softnet, _: &Dev, mut packet: Packet) -> RxResult {
+        packet.unpull(eth::HLEN).unwrap();
+        net.forward(&self.0, packet);
+        RxResult::Consumed
+    }
+}
+
+/// On the null device every frame comes and goes, whatever the batch, round after round of the rings.
+#[test]
+fn the_null_device_loses_nothing() {
+    for (queues, batch) in [(1, 1), (1, 7), (4, 16), (2, 300)] {
+        let mut core = Core::new();
+        let mut ends = Vec::new();
+        for n in 0..2 {
+            let card = NullCard::new(frame(60 + n, n), batch);
+            let mmio: SharedMmio = Arc::new(Mutex::new(Mmio::new(card.transport())));
+            let config = RingConfig {
+                queues,
+                rx_rings: QUEUES,
+                ring_log2: 5,
+                ..CONFIG
+            };
+            let device = RingDevice::new(mmio.clone(), &config).unwrap();
+            let setup = device.setup("card%d", OWN);
+            let dev = core.add(setup, Arc::new(device)).unwrap();
+            core.open(&dev).unwrap();
+            ends.push((dev, mmio));
+        }
+        for n in 0..2 {
+            let other = ends[1 - n].0.clone();
+            core.rx_handler_register(&ends[n].0, Box::new(To(other)))
+                .unwrap();
+        }
+        let mut net = core.softnet();
+        // A ring of 32 gives no more than 32 at a time.
+        let (rounds, each) = (200, batch.min(32));
+        for _ in 0..rounds {
+            for (dev, mmio) in &ends {
+                mmio.lock().unwrap().transport().poll();
+                for queue in 0..queues {
+                    assert_eq!(dev.ops().poll(&mut net, dev, queue, batch), each);
+                }
+            }
+        }
+        let frames = (rounds * each * usize::from(queues)) as u64;
+        for (n, (dev, _)) in ends.iter().enumerate() {
+            let stats = dev.stats64();
+            let lengths = [60 + n as u64, 61 - n as u64];
+            assert_eq!([stats.rx_packets, stats.tx_packets], [frames; 2]);
+            assert_eq!(
+                [stats.rx_bytes, stats.tx_bytes],
+                lengths.map(|l| l * frames)
+            );
+            assert_eq!([stats.rx_dropped, stats.tx_dropped], [0; 2]);
+            assert_eq!([stats.rx_errors, stats.tx_errors], [0; 2]);
+            core.rx_handler_unregister(dev).unwrap();
+        }
+    }
+}
