@@ -189,9 +189,8 @@ fn a_file_in_which_something_can_panic_is_refused() {
     assert_eq!((&bytes, &sizes), (&image.bytes, &image.sizes));
     let renamed = |from: &str, to: &str| {
         assert_eq!(from.len(), to.len());
-        let at = elf
-            .windows(from.len() + 1)
-            .position(|w| w == format!("{from}\0").as_bytes());
+        let name = format!("{from}\0");
+        let at = elf.windows(name.len()).position(|w| w == name.as_bytes());
         let at = at.unwrap_or_else(|| panic!("no symbol {from}"));
         let mut other = elf.clone();
         other[at..at + to.len()].copy_from_slice(to.as_bytes());

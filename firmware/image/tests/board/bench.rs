@@ -107,6 +107,7 @@ struct Pins {
     mdio: [OutputId; 3],
     serial_tx: OutputId,
     phy_reset: OutputId,
+    leds: [OutputId; 2],
     en: [OutputId; 2],
     txd: [OutputId; 2],
 }
@@ -161,6 +162,7 @@ impl Bench {
             mdio: ["mdc", "mdio_oe", "mdio_o"].map(output),
             serial_tx: output("serial_tx"),
             phy_reset: output("phy_reset"),
+            leds: ["led_first", "led_second"].map(output),
             en: [0, 1].map(|i| output(&format!("gmii_tx_en{i}"))),
             txd: [0, 1].map(|i| output(&format!("gmii_txd{i}"))),
         };
@@ -296,6 +298,11 @@ impl Bench {
         let word = self.read(&board::LINK_STATUS, port);
         let speed = [10, 100, 1000, 0][board::LINK_STATUS::SPEED.get(word) as usize];
         (board::LINK_STATUS::UP.get(word) == 1).then_some(speed)
+    }
+
+    /// Whether a port's first (0) or second (1) LED is lit.
+    pub fn lit(&self, port: usize, which: usize) -> bool {
+        self.dut.get(self.pins.leds[which]) >> port & 1 == 1
     }
 
     /// Sends a frame from station to station into a port; gives what the other port sends, if anything.

@@ -19,6 +19,7 @@ use phy::{Kind, Partner, Phy};
 use smartnic_firmware::VERSION_WORD;
 use smartnic_firmware::image::{Fault, RUNNING};
 use smartnic_firmware_image::build;
+use smartnic_hdl::board::RAM_BYTES;
 use smartnic_regs::{board, fdb, global};
 
 const ALL: Partner = Partner {
@@ -70,6 +71,7 @@ fn linked(b: &mut Bench) {
 #[test]
 fn links_frames_and_the_watchdog() {
     let image = build().expect("the firmware builds");
+    assert_eq!(image.sizes.ram as usize, RAM_BYTES);
     let mut b = Bench::new(&image.bytes, two());
     while global::STATUS::READY.get(b.read(&global::STATUS, 0)) == 0 {}
     assert!(
@@ -88,11 +90,14 @@ fn links_frames_and_the_watchdog() {
     for (from, source, destination) in [(0, 1, 2), (1, 2, 1), (0, 3, 2)] {
         assert!(b.frame(from, source, destination).is_some());
     }
+    b.until("the second LED shows traffic", 200, |b| b.lit(0, 1));
+    assert!(b.lit(0, 0) && b.lit(1, 0), "links");
     assert_eq!(learned(&mut b), 3);
     assert_eq!(b.frame(0, 1, 3), None, "known to be behind the same port");
     b.buses[1].phys.phy.plug(None);
     b.until("port 2 goes down", 30, |b| b.link(1).is_none());
     b.until("its station is forgotten", 30, |b| learned(b) == 2);
+    assert!(b.lit(0, 0) && !b.lit(1, 0), "the first LED shows the link");
     assert_eq!(b.frame(0, 1, 2), None, "no link");
     b.buses[1].phys.phy.plug(Some(Partner::full(&[10, 100])));
     b.until("port 2 at 100 Mb/s", 400, |b| b.link(1) == Some(100));
@@ -108,12 +113,15 @@ fn links_frames_and_the_watchdog() {
     b.buses[1].phys.phy.alive = false;
     b.until("it is missed", 100, |b| b.link(1).is_none());
     assert_eq!(b.link(0), Some(1000));
-    b.ticks(150);
+    for lit in [true, false] {
+        b.until("its LED blinks", 400, |b| b.lit(1, 0) == lit);
+    }
     b.buses[1].phys.phy.power_up();
     b.buses[1].phys.phy.alive = true;
     b.until("it is back", 2000, |b| b.link(1) == Some(1000));
     assert!(!b.buses[1].phys.phy.offers_too_much() && b.buses[1].phys.phy.delays());
     assert!(b.frame(0, 1, 2).is_some());
+    assert!(b.lit(0, 0) && b.lit(1, 0), "links");
 
     // The watchdog bites in the middle of the work: nothing falls, and the RAM is what it was.
     let before = b.read(&board::RESTARTS, 0);
