@@ -104,6 +104,12 @@ pub fn check_kind(link: &Value, name: &str, kind: &str) -> Result<(), CliError> 
     }
 }
 
+/// An option of a bridge's port: the card's bridge's, or the one's in software.
+fn is_port_option(word: &str) -> bool {
+    let all = PORT_OPTIONS.iter().chain(&smartnic_bridge::PORT_OPTIONS);
+    all.copied().chain(PortKnobs::words()).any(|w| w == word)
+}
+
 /// `PORT WORD VALUE ...`
 pub fn port_set(name: &str, words: &[String]) -> Result<SetLink, CliError> {
     let mut words = Words::new(words);
@@ -117,7 +123,7 @@ pub fn port_set(name: &str, words: &[String]) -> Result<SetLink, CliError> {
             "up" | "down" => once(&mut link.up, word, word == "up")?,
             "mtu" => once(&mut link.mtu, word, words.number(word)?)?,
             "address" => once(&mut link.address, word, words.value(word)?.into())?,
-            word if PORT_OPTIONS.contains(&word) || PortKnobs::words().any(|w| w == word) => {
+            word if is_port_option(word) => {
                 if members
                     .insert(word.into(), words.value(word)?.into())
                     .is_some()

@@ -148,7 +148,7 @@ fn ours(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireE
         }
         "SetLink" => {
             let set: SetLink = parameters(call)?;
-            switch.change(|model| set_link(model, &set))?;
+            set_any_link(switch, set)?;
             // A port that came up may have a link at once.
             done(switch.settle_links())
         }
@@ -336,6 +336,9 @@ fn add_link(switch: &mut Switch, add: AddLink) -> Result<Outcome, WireError> {
         let reason = "only a vlan is over a link; others get members: link set PORT master NAME";
         return Err(NetError::invalid("link", link, reason).into());
     }
+    if add.kind == "bridge" && !switch.has_hardware() {
+        return json(json!({ "name": vlan::add_bridge(switch, &add)? }));
+    }
     let address = MacAddr::random(&mut rand::rng());
     let name = switch.change(|model| {
         let ifindex = model.add(&add.name, &add.kind, address)?;
@@ -365,6 +368,22 @@ fn set_options(model: &mut Model, name: &str, options: Option<&Options>) -> Resu
         .map(|(option, value)| (option.as_str(), value.as_str()))
         .collect();
     model.set_options(name, &all)
+}
+
+/// A bridge in software takes its options, and its ports', when the links are as asked for.
+fn set_any_link(switch: &mut Switch, mut set: SetLink) -> Result<(), NetError> {
+    let above = match set.master.as_deref() {
+        Some(master) => switch.bridge(master).is_some(),
+        None => switch.bridge_of_port(&set.name).is_some(),
+    };
+    let own = set.options.take_if(|_| switch.bridge(&set.name).is_some());
+    let as_port = set.member_options.take_if(|_| above);
+    switch.change(|model| set_link(model, &set))?;
+    if own.is_none() && as_port.is_none() {
+        return Ok(());
+    }
+    let (own, as_port) = (own.unwrap_or_default(), as_port.unwrap_or_default());
+    switch.set_bridge(&set.name, &own, &as_port)
 }
 
 /// All of what is asked, in an order in which each step makes sense: master first, up last.

@@ -90,6 +90,11 @@ fn link(switch: &mut Switch, device: &NetDevice) -> Result<Value, NetError> {
     }
     if let Some(owner) = device.master {
         value["master"] = json!(model.registry.name(owner));
+        if let Some(bridge) = switch.bridge_of_port(&device.name) {
+            info.insert("info_slave_kind".into(), json!("bridge"));
+            let data = bridge.port_info(&dev)?;
+            info.insert("info_slave_data".into(), Value::Object(data));
+        }
         if let Some(master) = model.masters.get(&owner) {
             info.insert("info_slave_kind".into(), json!(master.kind()));
             let mut data = master.member_info(model.view(), device.ifindex);

@@ -1,5 +1,6 @@
-//! `link add link DEVICE name NAME type vlan`: iproute2's words for a VLAN device.
+//! `link add link DEVICE name NAME type vlan`: iproute2's words for a VLAN device; `type bridge` where no card is.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use smartnic_netdev::packet::eth;
@@ -42,13 +43,7 @@ pub fn add(switch: &mut Switch, add: &AddLink) -> Result<String, NetError> {
         ));
     };
     let mut config = VlanConfig::new(&add.name, 0);
-    config.mtu = match add.mtu {
-        Some(mtu) => {
-            let reason = "an MTU has at most 32 bits";
-            Some(u32::try_from(mtu).map_err(|_| NetError::invalid("mtu", mtu, reason))?)
-        }
-        None => None,
-    };
+    config.mtu = mtu(add)?;
     let mut id = None;
     for (option, value) in add.options.iter().flatten() {
         match option.as_str() {
@@ -57,12 +52,33 @@ pub fn add(switch: &mut Switch, add: &AddLink) -> Result<String, NetError> {
         }
     }
     config.vid = id.ok_or_else(|| missing("id", "a VLAN device has an id: ... type vlan id 10"))?;
-    let mut changes = Vec::new();
-    if let Some(address) = &add.address {
-        changes.push(Change::Address(mac("address", address)?));
-    }
-    changes.extend(add.up.map(Change::Up));
+    let changes = changes(add)?;
     switch.add_vlan(link, &config, changes)
+}
+
+/// Makes a bridge in software, and gives its name.
+pub fn add_bridge(switch: &mut Switch, add: &AddLink) -> Result<String, NetError> {
+    let mut changes = changes(add)?;
+    if let Some(mtu) = mtu(add)? {
+        changes.insert(0, Change::Mtu(mtu));
+    }
+    let none = BTreeMap::new();
+    let options = add.options.as_ref().unwrap_or(&none);
+    switch.add_bridge(&add.name, options, changes)
+}
+
+/// What is to be changed of the new device: its address, up.
+fn changes(add: &AddLink) -> Result<Vec<Change>, NetError> {
+    let address = add.address.as_ref().map(|text| mac("address", text));
+    let address = address.transpose()?.map(Change::Address);
+    let up = add.up.map(Change::Up);
+    Ok(address.into_iter().chain(up).collect())
+}
+
+fn mtu(add: &AddLink) -> Result<Option<u32>, NetError> {
+    let reason = "an MTU has at most 32 bits";
+    let fits = |mtu| u32::try_from(mtu).map_err(|_| NetError::invalid("mtu", mtu, reason));
+    add.mtu.map(fits).transpose()
 }
 
 fn set(config: &mut VlanConfig, option: &str, value: &str) -> Result<(), NetError> {

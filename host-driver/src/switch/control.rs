@@ -27,12 +27,13 @@ impl Switch {
             .chain(self.spanning.deadline())
             .chain(self.snooping.deadline())
             .chain(self.devices.core.next_watchdog())
+            .chain(self.devices.bridges.next_deadline())
             .min()?;
         Some(at.saturating_sub(self.clock.now()))
     }
     /// Lets the protocols do what the configuration, links and time ask for, and sends what waits.
     pub fn tick(&mut self) {
-        self.devices.core.tick(self.clock.now());
+        self.devices.tick(self.clock.now());
         self.run_masters();
         self.span();
         self.snoop();

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use smartnic_bridge::Bridges;
 use smartnic_netdev::registry::link::{LinkListener, LinkMessage};
 use smartnic_netdev::{Core, Dev, NetDevice as Device, Result, Softnet};
 
@@ -20,6 +22,8 @@ pub(super) struct Devices {
     pub net: Softnet,
     pub plane: Arc<Plane>,
     pub top: Arc<Top>,
+    /// Bridges in software.
+    pub bridges: Arc<Bridges>,
     ports: Vec<(Dev, Arc<Port>)>,
     /// The card's masters; others are of the core alone.
     masters: BTreeSet<IfIndex>,
@@ -39,12 +43,14 @@ impl Devices {
         }
         let top = Arc::new(Top::default());
         core.set_stack(Some(top.clone()));
+        let bridges = Bridges::install(&mut core)?;
         let (net, listener) = (core.softnet(), core.listen());
         Ok(Self {
             core,
             net,
             plane,
             top,
+            bridges,
             ports,
             masters: BTreeSet::new(),
             listener,
@@ -54,6 +60,12 @@ impl Devices {
     /// Devices of the card's ports, by number.
     pub fn ports(&self) -> impl Iterator<Item = &Dev> {
         self.ports.iter().map(|(dev, _)| dev)
+    }
+
+    /// It is `now`: watchdogs, links, and the timers of bridges in software.
+    pub fn tick(&mut self, now: Duration) {
+        self.core.tick(now);
+        self.bridges.tick(&mut self.core, &mut self.net);
     }
 
     /// A port's link changed.

@@ -116,7 +116,7 @@ fn refusals_change_nothing_and_say_why() {
         ("link set sn0 mtu 2000", "mtu: sn0 takes 68 to 1500"),
         ("link set sn0 mtu 1400 address 02:00:00:00:00:01", "(EBUSY)"),
         ("link del sn0", "(EOPNOTSUPP)"),
-        ("link add br0 type bridge", "there is no card (EOPNOTSUPP)"),
+        ("link add bond0 type bond", "there is no card (EOPNOTSUPP)"),
         ("link add sn0.1 type vlan id 1", "is over another one"),
         ("link add link sn0 sn0.1 type vlan", "has an id"),
         (
@@ -382,4 +382,59 @@ fn ping(to: &str, count: u16) -> u16 {
         }
     };
     (0..count).filter(answered).count() as u16
+}
+
+#[test]
+fn a_bridge_in_software_over_the_pair() {
+    let running = pair(snull::Config::default());
+    running.ctl_ok(&[
+        "link add br0 up type bridge vlan_filtering 1 ageing_time 1000",
+        "link set sn0 master br0",
+        "link set sn1 master br0",
+        "port set sn0 isolated on cost 7",
+        "link set br0 type bridge vlan_stats_enabled 1",
+    ]);
+    let links = |name: &str| {
+        let links: Value = running.call("ListLinks", json!({ "name": name })).unwrap();
+        links["links"][0]["linkinfo"].clone()
+    };
+    let bridge = links("br0");
+    assert_eq!(bridge["info_kind"], "bridge");
+    let data = &bridge["info_data"];
+    for (key, value) in [
+        ("vlan_filtering", "1"),
+        ("ageing_time", "1000"),
+        ("vlan_stats_enabled", "1"),
+    ] {
+        assert_eq!(data[key], value, "{key}");
+        assert_eq!(data["offload"][key], false, "{key}");
+    }
+    let port = links("sn0");
+    assert_eq!(port["info_slave_kind"], "bridge");
+    let data = &port["info_slave_data"];
+    assert_eq!(
+        (&data["isolated"], &data["cost"]),
+        (&json!(true), &json!(7))
+    );
+    assert_eq!(data["state"], "forwarding");
+    for (line, said) in [
+        ("link add br0 type bridge", "exists"),
+        ("link add br1 type bridge group_fwd_mask 1", "EINVAL"),
+        ("link add br1 type bridge nonsense 1", "EINVAL"),
+        ("link set br0 type bridge vlan_default_pvid 7", "EPERM"),
+        ("port set sn0 mab on", "EINVAL"),
+        ("link set br0 mtu 1501", "1500"),
+        ("link set br0 master br0", "EINVAL"),
+    ] {
+        let text = refused(&running, line);
+        assert!(text.contains(said), "{line}: {text}");
+    }
+    assert!(
+        running.ctl("link show br1").is_err(),
+        "what is refused leaves nothing"
+    );
+    // What goes out by one of the pair comes in by the other, with both networks' numbers turned over: the bridge hears it and learns.
+    running.ctl_ok(&["link set sn0 nomaster", "link del br0"]);
+    assert!(running.ctl("link show br0").is_err());
+    assert!(links("sn1").get("info_slave_kind").is_none());
 }

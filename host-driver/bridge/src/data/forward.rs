@@ -214,15 +214,13 @@ impl Path<'_> {
         }
         let forwards =
             self.bridge.flags().contains(BridgeFlags::MST) || port.state() == PortState::Forwarding;
-        forwards && self.bridge.may_leave(&port.vlans.load(), &self.admitted)
+        forwards && self.bridge.may_leave(&port.vlans, &self.admitted)
     }
 
     /// Gives a frame, its header pulled, to a port's device. False: it was too long, or the device is down.
     fn deliver(&self, net: &mut Softnet, port: &Port, mut packet: Packet) -> bool {
         let pulled = packet.mac_len();
-        if !self
-            .bridge
-            .leave(&port.vlans.load(), &self.admitted, &mut packet)
+        if !self.bridge.leave(&port.vlans, &self.admitted, &mut packet)
             || packet.unpull(pulled).is_err()
         {
             return false;

@@ -58,7 +58,7 @@ impl PortHandler {
         }
         let learns = port.flags().contains(PortFlags::LEARNING) && port.learns();
         if learns && !bridge.flags().contains(BridgeFlags::NO_LINKLOCAL_LEARN) {
-            let vid = bridge.learning_vid(&port.vlans.load(), &packet);
+            let vid = bridge.learning_vid(&port.vlans, &packet);
             if let Some(vid) = vid {
                 bridge.learn(net, port, from, vid, FdbFlags::empty());
             }
@@ -95,7 +95,7 @@ impl PortHandler {
         if destination == dev.address() {
             packet.packet_type = PacketType::Host;
         }
-        let admitted = bridge.admit(&port.vlans.load(), &mut packet, state);
+        let admitted = bridge.admit(&port.vlans, &mut packet, state);
         let admitted = admitted.map_err(|refused| match refused {
             Refused::Vlan => Count::drop_vlan,
             Refused::State => Count::drop_state,

@@ -20,13 +20,13 @@ impl Path<'_> {
     pub(super) fn pass_up(&self, net: &mut Softnet, mut packet: Packet) -> RxResult {
         let (bridge, dev) = (self.bridge, self.dev);
         dev.stats().rx(net.stripe(), 1, packet.len() as u64, 0);
-        let group = bridge.vlans.load();
+        let group = &bridge.vlans;
         let promiscuous = dev.is_promiscuous();
-        if !promiscuous && !bridge.may_leave(&group, &self.admitted) {
+        if !promiscuous && !bridge.may_leave(group, &self.admitted) {
             return RxResult::Consumed;
         }
         // In promiscuous mode somebody may look at everything, tag and all.
-        if !bridge.leave(&group, &self.admitted, &mut packet) && !promiscuous {
+        if !bridge.leave(group, &self.admitted, &mut packet) && !promiscuous {
             return RxResult::Consumed;
         }
         if !dev.is_up() {
@@ -48,8 +48,7 @@ impl Bridge {
             dev.stats().count(Counter::tx_errors);
             return;
         };
-        let group = self.vlans.load();
-        let Ok(admitted) = self.admit(&group, &mut packet, PortState::Forwarding) else {
+        let Ok(admitted) = self.admit(&self.vlans, &mut packet, PortState::Forwarding) else {
             return;
         };
         let ports = self.ports.load();

@@ -54,7 +54,7 @@ impl Bridge {
         let up = self.device().is_some_and(|d| d.is_running()) && port.is_operational();
         let link = Link {
             up,
-            speed: speed(port).filter(|_| up),
+            speed: Some(port.dev.ops().link_speed(&port.dev)).filter(|s| up && *s > 0),
             full_duplex: up,
         };
         let before = port.state();
@@ -123,11 +123,4 @@ impl Bridge {
         self.set_state(core.now(), port, state);
         Ok(())
     }
-}
-
-/// Speed of a port's link in Mb/s, if its device says so.
-fn speed(port: &Port) -> Option<u32> {
-    let settings = port.dev.ops().settings(&port.dev);
-    let said = settings.iter().find(|s| s.name == "speed")?;
-    said.value.parse().ok()
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use arc_swap::ArcSwap;
 use smartnic_netdev::Packet;
 use smartnic_netdev::packet::{VlanTag, eth};
 use smartnic_slowpath::stp::PortState;
@@ -45,7 +46,7 @@ impl Bridge {
     /// Whether a frame gets in by a port (or from the bridge itself) with these VLANs, which is in `state`; it then has its VLAN's tag.
     pub(crate) fn admit(
         &self,
-        group: &VlanGroup,
+        group: &ArcSwap<VlanGroup>,
         packet: &mut Packet,
         mut state: PortState,
     ) -> Result<Admitted, Refused> {
@@ -58,7 +59,7 @@ impl Bridge {
                 state,
             });
         }
-        let protocol = self.vlan_protocol();
+        let (group, protocol) = (group.load(), self.vlan_protocol());
         if packet.protocol == protocol {
             // A VLAN device on the bridge wrote it into the frame.
             eth::untag(packet).map_err(|_| Refused::Vlan)?;
@@ -95,21 +96,26 @@ impl Bridge {
     }
 
     /// Whether a frame that was let in may go out here.
-    pub(crate) fn may_leave(&self, group: &VlanGroup, admitted: &Admitted) -> bool {
-        let vlan = || group.usable(admitted.vid);
-        !admitted.filtered || vlan().is_some_and(|v| allowed(v.state(), false))
+    pub(crate) fn may_leave(&self, group: &ArcSwap<VlanGroup>, admitted: &Admitted) -> bool {
+        let open = || {
+            let group = group.load();
+            let vlan = group.usable(admitted.vid);
+            vlan.is_some_and(|v| allowed(v.state(), false))
+        };
+        !admitted.filtered || open()
     }
 
     /// Counts a frame that goes out here and takes its tag off where the VLAN is untagged. False: the VLAN is not there (any more).
     pub(crate) fn leave(
         &self,
-        group: &VlanGroup,
+        group: &ArcSwap<VlanGroup>,
         admitted: &Admitted,
         packet: &mut Packet,
     ) -> bool {
         if !admitted.filtered {
             return true;
         }
+        let group = group.load();
         let Some(vlan) = group.usable(admitted.vid) else {
             return false;
         };
@@ -123,11 +129,11 @@ impl Bridge {
     }
 
     /// The VLAN in which an address is learned from a frame for the port's own protocols; none: it is not.
-    pub(crate) fn learning_vid(&self, group: &VlanGroup, packet: &Packet) -> Option<u16> {
+    pub(crate) fn learning_vid(&self, group: &ArcSwap<VlanGroup>, packet: &Packet) -> Option<u16> {
         if !self.flags().contains(BridgeFlags::VLAN_FILTERING) {
             return Some(0);
         }
-        let protocol = self.vlan_protocol();
+        let (group, protocol) = (group.load(), self.vlan_protocol());
         let tag = packet.vlan_tag().filter(|t| t.protocol == protocol);
         let vid = match tag.map_or(0, VlanTag::vid) {
             0 => group.pvid,

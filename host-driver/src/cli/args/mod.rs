@@ -242,7 +242,9 @@ pub enum PortCommand {
      [ hairpin on|off ] [ isolated on|off ] [ cost N ] [ priority 0..63 ] [ guard on|off ] [ root_block on|off ]
      [ admin_edge on|off ] [ auto_edge on|off ] [ point_to_point auto|yes|no ] [ group_fwd_mask MASK ]
 
-learning on: the hardware learns; slow-path: it reports unknown sources and smartnicd inserts them."
+learning on: the hardware learns; slow-path: it reports unknown sources and smartnicd inserts them.
+Of a bridge in software also: [ locked on|off ] [ mab on|off ] [ proxy_arp on|off ] [ proxy_arp_wifi on|off ]
+     [ neigh_suppress on|off ] [ neigh_vlan_suppress on|off ] [ backup_port PORT|none ] [ flush 1 ] [ mcheck 1 ]"
     )]
     Set {
         /// Port (or a lag that is in a bridge)
