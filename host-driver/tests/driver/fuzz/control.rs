@@ -41,6 +41,7 @@ const METHODS: &[&str] = &[
     "ListBuckets",
     "GetStats",
     "MonitorFdb",
+    "MonitorLinks",
     "NoSuchMethod",
 ];
 const DEVICES: &[&str] = &[
@@ -56,9 +57,10 @@ const DEVICES: &[&str] = &[
     "",
     "a/b",
     "a-name-that-is-too-long",
+    "v7",
 ];
 const NEW: &[&str] = &[
-    "br0", "br1", "br%d", "bond0", "lag0", "bond%d", "a b", "", "port1",
+    "br0", "br1", "br%d", "bond0", "lag0", "bond%d", "a b", "", "port1", "v7",
 ];
 const KINDS: &[&str] = &["bridge", "bond", "lag", "vlan", ""];
 const MACS: &[&str] = &[
@@ -192,7 +194,14 @@ fn parameters(input: &mut Input<'_>, method: &str) -> Map<String, Value> {
         "AddLink" | "SetLink" => {
             if method == "AddLink" {
                 put("name", json!(input.pick(NEW)));
-                put("type", json!(input.pick(KINDS)));
+                let kind = input.pick(KINDS);
+                put("type", json!(kind));
+                if kind == "vlan" {
+                    put("link", json!(input.pick(DEVICES)));
+                    let id = input.pick(&["1", "7", "4094", "4095", "x"]);
+                    let protocol = input.pick(&["802.1Q", "802.1ad", "nosuch"]);
+                    put("options", json!({ "id": id, "protocol": protocol }));
+                }
             } else {
                 put("name", json!(input.pick(DEVICES)));
                 if maybe(input) {
