@@ -10,6 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use smartnic_driver::clock::Clock;
 use smartnic_driver::control::DEFAULT_SOCKET;
+use smartnic_driver::daemon::log::Log;
 use smartnic_driver::daemon::target::Target;
 use smartnic_driver::daemon::{Config, Daemon, Opener};
 use smartnic_driver::device::MacAddr;
@@ -18,6 +19,8 @@ use smartnic_driver::kernel::HostDevice;
 use smartnic_driver::kernel::tap::Tap;
 use smartnic_driver::pci::DeviceSpec;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// The driver of a smartnic: owns the card, and serves smartnic-ctl.
 ///
@@ -71,13 +74,14 @@ fn ring_size(text: &str) -> Result<u32, String> {
 fn main() -> ExitCode {
     let args = Args::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = Log::default();
+    let text = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
-    match serve(args) {
+        .with_target(false);
+    let all = tracing_subscriber::registry().with(filter).with(text);
+    all.with(log.clone()).init();
+    match serve(args, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("smartnicd: {error}");
@@ -86,7 +90,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+fn serve(args: Args, log: Log) -> Result<(), Box<dyn std::error::Error>> {
     // Before anything else: a signal that comes early must still end us cleanly.
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
@@ -122,6 +126,7 @@ fn serve(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         Target::Card(spec) => Daemon::new(config, opener(spec, Duration::from_secs(args.wait)))?,
         Target::Snull(pair) => Daemon::snull(config, &pair)?,
     };
+    daemon.set_log(log);
     daemon.run(&stop)?;
     Ok(())
 }

@@ -8,6 +8,7 @@ pub mod fdb;
 pub mod ioctl;
 pub mod link;
 pub mod mdb;
+pub mod netconsole;
 pub mod text;
 pub mod words;
 
@@ -262,6 +263,7 @@ pub fn execute(client: &mut Client, command: &Command, look: Look) -> Result<Str
         },
         Command::Fdb { command } => fdb_command(client, command.as_ref(), look),
         Command::Mdb { command } => mdb::run(client, command.as_ref(), look),
+        Command::Netconsole { command } => netconsole::run(client, command.as_ref(), look),
         Command::Br { command } => ioctl::bridge(client, command, look),
         Command::Bond { command } => ioctl::bond(client, command),
         Command::Stats { name, nonzero } => {

@@ -106,6 +106,30 @@ pub struct Ioctl {
     pub port: Option<String>,
 }
 
+/// A netconsole: parameters of AddNetconsole, and what ListNetconsoles shows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Netconsole {
+    /// The device.
+    pub dev: String,
+    /// Address and port on this side.
+    pub local: String,
+    /// Address and port of the other side.
+    pub remote: String,
+    /// Ethernet address of the other side; broadcast without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// The mildest level that is sent, 0 to 7 (6).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
+    /// `basic` (which it is without it) or `extended`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// What the magic sequence has to have in it; never shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
 /// Parameters of ListMdb.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -14,11 +14,13 @@ pub mod api;
 pub mod client;
 pub mod ioctl;
 pub mod local;
+mod netconsole;
 pub mod server;
 pub mod service;
 pub mod show;
 mod vlan;
 pub mod wire;
+mod words;
 
 /// Name of the interface.
 pub const NAME: &str = "org.smartnic.Control";

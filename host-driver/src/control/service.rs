@@ -1,11 +1,9 @@
 //! What each call does.
 
-use std::net::IpAddr;
 use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use smartnic_regs::values::kind;
 
 use super::api::{
     AddFdb, AddLink, ByName, ChangeMdb, DeleteFdb, FlushFdb, Ioctl, ListFdb, ListMdb, Named,
@@ -13,15 +11,15 @@ use super::api::{
 };
 use super::server::Topic;
 use super::wire::{Call, WireError, parameters};
-use super::{INTERFACE, NAME, ioctl, show, vlan};
+use super::words::{fdb_request, mdb_entry};
+use super::{INTERFACE, NAME, ioctl, netconsole, show, vlan};
 use crate::device::MacAddr;
 use crate::device::caps::MAJOR;
 use crate::netdev::{IfIndex, NetError};
 use crate::switch::Switch;
-use crate::switch::fdb::{FdbRequest, FlushWhat};
+use crate::switch::fdb::FlushWhat;
 use crate::switch::model::Model;
 use crate::switch::scan::FdbScan;
-use crate::switch::snooping::MdbUser;
 
 /// What becomes of a call.
 pub enum Outcome {
@@ -195,6 +193,15 @@ fn ours(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireE
             }
             Err(WireError::service("ExpectedMore", json!({})))
         }
+        "AddNetconsole" => done(netconsole::add(switch, parameters(call)?)),
+        "DeleteNetconsole" => {
+            let Named { name } = parameters(call)?;
+            done(switch.delete_console(&name))
+        }
+        "ListNetconsoles" => {
+            parameters::<Nothing>(call)?;
+            json(json!({ "netconsoles": netconsole::list(switch) }))
+        }
         _ => fdb(switch, call, method),
     }
 }
@@ -270,61 +277,6 @@ pub(super) fn mac(argument: &str, text: &str) -> Result<MacAddr, NetError> {
             text,
             "an Ethernet address looks like 02:00:00:00:00:01",
         )
-    })
-}
-
-fn ip(argument: &str, text: &str) -> Result<IpAddr, NetError> {
-    let reason = "an address of IPv4 or IPv6 is wanted";
-    text.parse()
-        .map_err(|_| NetError::invalid(argument, text, reason))
-}
-
-fn mdb_entry(change: &ChangeMdb) -> Result<MdbUser, NetError> {
-    Ok(MdbUser {
-        group: ip("grp", &change.grp)?,
-        source: change.src.as_deref().map(|s| ip("src", s)).transpose()?,
-        permanent: change.permanent == Some(true),
-    })
-}
-
-fn fdb_request(add: &AddFdb) -> Result<FdbRequest, NetError> {
-    let (mut bits, local) = match add.state.as_str() {
-        "permanent" | "local" => (kind::STATIC, true),
-        "static" => (kind::STATIC, false),
-        "dynamic" => (kind::DYNAMIC, false),
-        other => {
-            return Err(NetError::invalid(
-                "state",
-                other,
-                "use permanent, static or dynamic",
-            ));
-        }
-    };
-    for flag in &add.flags {
-        bits |= match flag.as_str() {
-            "sticky" => kind::STICKY,
-            "extern_learn" => kind::EXTERN,
-            "blackhole" => kind::BLACKHOLE,
-            other => {
-                return Err(NetError::invalid(
-                    "flags",
-                    other,
-                    "use sticky, extern_learn or blackhole",
-                ));
-            }
-        };
-    }
-    if bits & kind::STATIC != 0 && bits & kind::STICKY != 0 {
-        return Err(NetError::invalid(
-            "flags",
-            "sticky",
-            "a static entry does not move anyway: use it with dynamic",
-        ));
-    }
-    Ok(FdbRequest {
-        kind: bits,
-        local,
-        replace: add.replace == Some(true),
     })
 }
 

@@ -9,7 +9,9 @@
 //! Covered by `tests/driver/daemon.rs`.
 
 mod jobs;
+pub mod log;
 mod reopen;
+mod report;
 pub mod target;
 mod uplink;
 
@@ -19,14 +21,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use serde_json::{Value, json};
+use serde_json::Value;
 use smartnic_netdev::snull;
 
 use crate::clock::Clock;
-use crate::control::server::{Asked, ControlServer, Token, Topic};
+use crate::control::server::{Asked, ControlServer, Token};
 use crate::control::service::{Outcome, handle};
+use crate::control::wire;
 use crate::control::wire::WireError;
-use crate::control::{show, wire};
 use crate::device::host::HostConfig;
 use crate::device::{Device, DeviceError, MacAddr};
 use crate::kernel::HostFactory;
@@ -34,6 +36,7 @@ use crate::netdev::NetError;
 use crate::pci::{PciError, PciTransport};
 use crate::switch::Switch;
 use jobs::Jobs;
+use log::Log;
 use reopen::Reopener;
 use uplink::Uplinks;
 
@@ -67,6 +70,7 @@ pub struct Daemon {
     jobs: Jobs,
     /// None without a card.
     reopener: Option<Reopener>,
+    log: Option<Log>,
     checked: Instant,
     more: bool,
 }
@@ -126,6 +130,7 @@ impl Daemon {
                 uplinks,
                 jobs: Jobs::default(),
                 reopener,
+                log: None,
                 checked: Instant::now(),
                 more: true,
             }),
@@ -154,7 +159,13 @@ impl Daemon {
             self.serve_card(ready.vectors);
             self.more |= self.uplinks.transmit(&mut self.switch);
             self.report();
+            self.serve_consoles();
         }
+    }
+
+    /// What netconsoles send.
+    pub fn set_log(&mut self, log: Log) {
+        self.log = Some(log);
     }
 
     fn wait(&self, stop: BorrowedFd<'_>) -> io::Result<Ready> {
@@ -350,31 +361,6 @@ impl Daemon {
         for asked in self.control.serve(ended.token) {
             self.answer(asked);
         }
-    }
-
-    /// Tells who listens what happened in the FDB and to links.
-    fn report(&mut self) {
-        let notices = self.switch.take_notices();
-        if self.control.has_monitors(Topic::Fdb) {
-            for notice in &notices {
-                let event = show::fdb_event(&self.switch, notice);
-                self.tell(Topic::Fdb, json!({ "event": event }));
-            }
-        }
-        let (messages, lost) = self.switch.take_link_events();
-        if self.control.has_monitors(Topic::Links) {
-            if lost {
-                tracing::warn!("links changed faster than could be told");
-            }
-            for message in &messages {
-                let event = show::link_event(&self.switch, message);
-                self.tell(Topic::Links, event);
-            }
-        }
-    }
-
-    fn tell(&mut self, topic: Topic, event: Value) {
-        self.control.broadcast(topic, &wire::reply(event, true));
     }
 }
 

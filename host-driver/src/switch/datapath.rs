@@ -62,6 +62,8 @@ impl Switch {
             }
             (0..ROUNDS).fold(true, |more, _| more && net.run())
         });
+        // What was answered or passed on.
+        self.flush_tx()?;
         self.tick();
         let frames = self.devices.top.take();
         Ok(Polled { frames, more })

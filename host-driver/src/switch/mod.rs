@@ -14,6 +14,7 @@ mod devices;
 pub mod fdb;
 mod links;
 pub mod model;
+pub mod netconsole;
 pub mod plan;
 mod plane;
 pub mod scan;
@@ -89,6 +90,7 @@ pub struct Switch {
     spanning: SpanningTrees,
     snooping: Snoopers,
     waiting: control::Waiting,
+    consoles: netconsole::Consoles,
     /// Somebody calls [`Switch::tick`] as long as the switch is in use: protocols can run.
     attended: bool,
 }
@@ -166,6 +168,7 @@ impl Switch {
             spanning: SpanningTrees::default(),
             snooping: Snoopers::default(),
             waiting: control::Waiting::new(),
+            consoles: netconsole::Consoles::default(),
             attended: true,
         }
     }

@@ -12,11 +12,13 @@ use serde::Serialize;
 use serde_json::Value;
 use smartnic_driver::clock::Clock;
 use smartnic_driver::control::client::{Client, ClientError};
+use smartnic_driver::daemon::log::Log;
 use smartnic_driver::daemon::{Config, Daemon, Opener};
 use smartnic_driver::device::host::HostConfig;
 use smartnic_driver::kernel::{HostDevice, HostState};
 use smartnic_driver::pci::PciError;
 use smartnic_netdev::snull;
+use tracing_subscriber::layer::SubscriberExt;
 
 use crate::fake::{Fake, Shape};
 
@@ -157,9 +159,13 @@ fn start_daemon(clock: Clock, make: impl FnOnce(Config) -> Daemon) -> Running {
         clock: clock.clone(),
     };
     let mut daemon = make(config);
+    let log = Log::default();
+    daemon.set_log(log.clone());
     let thread = {
         let stop = stop.clone();
-        std::thread::spawn(move || daemon.run(stop.as_fd()).unwrap())
+        let logged = tracing_subscriber::registry().with(log);
+        let run = move || daemon.run(stop.as_fd()).unwrap();
+        std::thread::spawn(|| tracing::subscriber::with_default(logged, run))
     };
     Running {
         fake: Fake::new(Shape::default()),

@@ -10,6 +10,7 @@ mod ioctl;
 mod local;
 mod loops;
 mod mdb;
+mod netconsole;
 mod ring_device;
 mod rings;
 mod serial;

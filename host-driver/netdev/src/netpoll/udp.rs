@@ -72,6 +72,10 @@ impl Netpoll {
     pub(super) fn end(&self) -> bool {
         !self.ended.swap(true, Ordering::SeqCst)
     }
+    /// It was taken away, or its device was: nothing is sent any more.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
     /// The device.
     pub fn dev(&self) -> &Dev {
         &self.dev

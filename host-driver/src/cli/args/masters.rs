@@ -155,3 +155,29 @@ pub enum MdbCommand {
         words: Vec<String>,
     },
 }
+
+/// `netconsole`.
+#[derive(Subcommand, Debug)]
+pub enum NetconsoleCommand {
+    /// Show netconsoles
+    #[command(aliases = ["list", "ls"])]
+    Show,
+    /// DEV local ADDRESS:PORT remote ADDRESS:PORT [ mac MAC ] [ level 0..7 ] [ format basic|extended ] [ secret WORD ]
+    #[command(
+        long_about = "DEV local ADDRESS:PORT remote ADDRESS:PORT [ mac MAC ] [ level 0..7 ] [ format basic|extended ] [ secret WORD ]
+
+mac: of the other side or of the router (broadcast). level: the mildest that is sent, as syslog has it (6: info). secret: what the
+magic sequence has to have in it; it goes over the wire in the clear."
+    )]
+    Add {
+        /// Words
+        #[arg(required = true, value_name = "WORD")]
+        words: Vec<String>,
+    },
+    /// Take the netconsoles of DEV away
+    #[command(aliases = ["delete"], name = "del")]
+    Delete {
+        /// Device
+        dev: String,
+    },
+}

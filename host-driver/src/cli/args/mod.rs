@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use masters::{BondCommand, BrCommand, MdbCommand};
+pub use masters::{BondCommand, BrCommand, MdbCommand, NetconsoleCommand};
 
 use crate::control::DEFAULT_SOCKET;
 use crate::pci::DeviceSpec;
@@ -177,6 +177,16 @@ pub enum Command {
         /// What to do
         #[command(subcommand)]
         command: Option<MdbCommand>,
+    },
+    /// The log over the network: as UDP by any device or master, past its queues
+    #[command(after_help = "Examples:
+  smartnic-ctl netconsole add bond0 local 10.0.0.1:6665 remote 10.0.0.9:6666 secret s3cret
+  printf '\\033sysrq s3cret d' | nc -u -p 6666 10.0.0.1 6665     dump the state of everything into the log
+Keys: h help, d dump state, t write all tables of the card again, pN reset port N. Each datagram is answered with PONG.")]
+    Netconsole {
+        /// What to do
+        #[command(subcommand)]
+        command: Option<NetconsoleCommand>,
     },
     /// Counters of ports and host, or of one interface (a lag or bridge: the sum of its ports)
     #[command(after_help = "Examples:

@@ -12,7 +12,7 @@ use super::Look;
 pub use fdb::{fdb, monitor, monitor_json, trim_fdb};
 pub use link::{links, trim_links};
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::String(s) => s.clone(),
         Value::Null => "-".into(),
