@@ -1,7 +1,7 @@
 //! The log over the network, and commands from there: consoles on any device or master, past its queues, by `smartnic_netdev::netpoll`.
 //!
 //! Each console has one peer, to which records of its level and worse go as UDP datagrams ([`console`]). What comes back to its address and port is
-//! answered with PONG, and read for the magic sequence ([`sysrq`]), whose commands wait until the round is over. A console whose device goes is gone too.
+//! answered with PONG, and read for the magic sequence (`netpoll::sysrq`), whose commands wait until the round is over. A console whose device goes is gone too.
 //!
 //! Covered by `tests/driver/netconsole.rs`.
 
