@@ -38,7 +38,7 @@ Exit codes: 0 stopped by a signal, 1 the card or the socket could not be opened,
 )]
 struct Args {
     /// The card: vfio-user:SOCKET (a simulated card), vfio:DOMAIN:BUS:DEVICE.FUNCTION (bound to vfio-pci), or pci-driver:ADDRESS (the same through that crate).
-    /// Without a card: snull[,lockup=N][,timeout=MS][,pool_size=N][,poll], the teaching pair sn0 and sn1
+    /// Without a card: snull, the teaching pair sn0 and sn1, with any of ,lockup=N ,timeout=MS ,pool_size=N ,poll behind it
     #[arg(long)]
     device: Target,
     /// Path of the control socket
