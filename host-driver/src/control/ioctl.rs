@@ -42,17 +42,9 @@ pub fn handle(switch: &mut Switch, call: &Ioctl) -> Result<(), NetError> {
         "delif" => {
             let port = port()?;
             switch.change(|m| {
-                let (bridge, port) = (bridge(m, name)?, known(m, port)?);
-                if m.registry.get(port).and_then(|d| d.master) != Some(bridge) {
-                    let port = m.registry.name(port);
-                    return Err(refuse(
-                        "port",
-                        &port,
-                        "EINVAL",
-                        "it is no port of this bridge",
-                    ));
-                }
-                m.leave(port)
+                let (bridge, member) = (bridge(m, name)?, known(m, port)?);
+                let stranger = refuse("port", port, "EINVAL", "it is no port of this bridge");
+                leave(m, bridge, member, stranger)
             })
         }
         "enslave" => {
@@ -67,12 +59,9 @@ pub fn handle(switch: &mut Switch, call: &Ioctl) -> Result<(), NetError> {
         "release" => {
             let slave = port()?;
             switch.change(|m| {
-                let (bond, slave) = (bond(m, name)?, device(m, "slave", slave)?);
-                if m.registry.get(slave).and_then(|d| d.master) != Some(bond) {
-                    let slave = m.registry.name(slave);
-                    return Err(refuse("slave", &slave, "EINVAL", "no slave of this bond"));
-                }
-                m.leave(slave)
+                let (bond, member) = (bond(m, name)?, device(m, "slave", slave)?);
+                let stranger = refuse("slave", slave, "EINVAL", "no slave of this bond");
+                leave(m, bond, member, stranger)
             })
         }
         "sethwaddr" => {
@@ -92,6 +81,19 @@ pub fn handle(switch: &mut Switch, call: &Ioctl) -> Result<(), NetError> {
             Err(refuse("request", other, "EOPNOTSUPP", &reason))
         }
     }
+}
+
+/// Takes a member out of the master that it is said to be in; it is refused if it is in another or in none.
+fn leave(
+    model: &mut Model,
+    master: IfIndex,
+    member: IfIndex,
+    stranger: NetError,
+) -> Result<(), NetError> {
+    if model.registry.get(member).and_then(|d| d.master) != Some(master) {
+        return Err(stranger);
+    }
+    model.leave(member)
 }
 
 fn device(model: &Model, argument: &str, name: &str) -> Result<IfIndex, NetError> {

@@ -19,7 +19,6 @@ use crate::netdev::{DeviceKind, Frame, IfIndex, NetError, RxVerdict};
 use crate::switch::plan::Plan;
 
 const MODES: [&str; 2] = ["balance-xor", "active-backup"];
-const FILLS: [&str; 2] = ["linux", "resilient"];
 /// Policies that the hardware has, by Linux's words and numbers.
 const POLICIES: [(&str, u32); 3] = [
     ("layer2", hash_policy::LAYER2),
@@ -131,9 +130,7 @@ impl Master for Lag {
                 let names: Vec<&str> = POLICIES.iter().map(|(name, _)| *name).collect();
                 self.policy = POLICIES[options::word(option, value, &names)?].1;
             }
-            "lb_fill" => {
-                self.fill = [Fill::Linux, Fill::Resilient][options::word(option, value, &FILLS)?];
-            }
+            "lb_fill" => self.fill = options::lb_fill(value)?,
             "primary" => {
                 if value != "none" {
                     view.registry.by_name(value)?;
@@ -154,10 +151,7 @@ impl Master for Lag {
             info.insert("primary".into(), json!(primary));
         }
         info.insert("xmit_hash_policy".into(), json!(self.policy_name()));
-        info.insert(
-            "lb_fill".into(),
-            json!(FILLS[usize::from(self.fill == Fill::Resilient)]),
-        );
+        info.insert("lb_fill".into(), json!(self.fill));
         info.insert("group".into(), json!(self.group));
         info
     }

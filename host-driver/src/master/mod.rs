@@ -191,6 +191,8 @@ pub trait Master: Send {
     fn chooses(&self) -> bool {
         false
     }
+    /// The host has sent a frame on it for which the hardware chooses the member.
+    fn overhear(&mut self, _frame: &[u8]) {}
     /// Members that get a frame of the host's, which may be changed; none: it is dropped.
     fn transmit(&mut self, _now: Duration, _frame: &mut Vec<u8>) -> Vec<IfIndex> {
         Vec::new()

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::device::fill::Fill;
 use crate::netdev::NetError;
 
 /// `on`, `off`, `1`, `0`, `true`, `false`.
@@ -37,6 +38,11 @@ pub fn word(option: &str, value: &str, words: &[&str]) -> Result<usize, NetError
     words.iter().position(|w| *w == value).ok_or_else(|| {
         NetError::invalid(option, value, format!("use one of: {}", words.join(", ")))
     })
+}
+
+/// `lb_fill`: how buckets change with the members.
+pub fn lb_fill(value: &str) -> Result<Fill, NetError> {
+    Ok([Fill::Linux, Fill::Resilient][word("lb_fill", value, &["linux", "resilient"])?])
 }
 
 /// An option that this kind of device does not have.

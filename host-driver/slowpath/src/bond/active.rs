@@ -146,6 +146,7 @@ impl Bond {
         self.send_peer_notif = self.send_peer_notif.saturating_sub(1);
         if announce {
             self.actions.push_back(Action::NotifyPeers);
+            self.announce();
         }
     }
 

@@ -8,10 +8,11 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::host::framed;
 use super::slave::{LinkState, SlaveId};
 use super::{Bond, Mode, millis};
 use crate::mac::MacAddr;
-use crate::wire::arp::{Arp, ArpOperation};
+use crate::wire::arp::{Arp, ArpOperation, ETHERTYPE};
 
 impl Bond {
     /// `last` lies within the last `intervals` intervals, and half a one for the answer's way.
@@ -161,9 +162,8 @@ impl Bond {
         };
         let address = slave.address;
         slave.last_tx = Some(now);
-        // Without an address of its own the bond asks as nobody (RFC 5227's probe), which some hosts answer.
-        let sender_ip = self.ips.first().copied().unwrap_or(Ipv4Addr::UNSPECIFIED);
         for target_ip in self.options.arp_targets.clone() {
+            let (tag, sender_ip) = self.asks(target_ip);
             let arp = Arp {
                 operation: ArpOperation::Request,
                 sender_mac: address,
@@ -171,14 +171,15 @@ impl Bond {
                 target_mac: MacAddr::default(),
                 target_ip,
             };
-            self.send(id, arp.emit_frame(MacAddr::BROADCAST, address));
+            let frame = framed(MacAddr::BROADCAST, address, tag, ETHERTYPE, &arp.emit());
+            self.send(id, frame);
         }
     }
 
     /// A frame came while the monitor runs: whether it is a sign of life.
     pub(super) fn hear(&mut self, now: Duration, id: SlaveId, ethertype: u16, payload: &[u8]) {
         let validate = self.options.arp_validate;
-        let is_arp = ethertype == crate::wire::arp::ETHERTYPE;
+        let is_arp = ethertype == ETHERTYPE;
         let Some(slave) = self.slave_mut(id) else {
             return;
         };
@@ -214,7 +215,7 @@ impl Bond {
 
     fn validate(&mut self, now: Duration, id: SlaveId, theirs: Ipv4Addr, ours: Ipv4Addr) {
         let target = self.options.arp_targets.iter().position(|t| *t == theirs);
-        if !self.ips.contains(&ours) {
+        if !self.has_ip(ours) {
             return;
         }
         if let (Some(at), Some(slave)) = (target, self.slave_mut(id)) {

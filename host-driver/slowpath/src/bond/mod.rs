@@ -25,7 +25,9 @@ mod dissect;
 mod enslave;
 mod error;
 mod get;
+mod groups;
 mod hash;
+mod host;
 mod mii;
 mod options;
 mod plan;
@@ -86,9 +88,9 @@ pub enum Action {
     Carrier(bool),
     /// The active slave is another now. Unicast and multicast lists and promiscuity follow it.
     ActiveSlave(Option<SlaveId>),
-    /// Announce the bond's addresses: gratuitous ARP, unsolicited neighbour advertisements.
+    /// The addresses on the bond are being announced: whoever has a stack above it may tell that, too.
     NotifyPeers,
-    /// Repeat the memberships of multicast groups.
+    /// Likewise the memberships of multicast groups.
     ResendIgmp,
     /// [`Bond::plan`] is another now.
     Plan,
@@ -108,6 +110,7 @@ pub struct Bond {
     address_set: bool,
     mtu: u32,
     ips: Vec<Ipv4Addr>,
+    host: host::Host,
     current: Option<SlaveId>,
     primary: Option<SlaveId>,
     force_primary: bool,
@@ -147,6 +150,7 @@ impl Bond {
             address_set: false,
             mtu: 1500,
             ips: Vec::new(),
+            host: host::Host::default(),
             current: None,
             primary: None,
             force_primary: false,
@@ -201,7 +205,7 @@ impl Bond {
         self.actions.pop_front()
     }
 
-    /// The bond's own IPv4 addresses: the ARP monitor asks with them and knows answers by them.
+    /// IPv4 addresses on the bond besides those that the host's frames tell: the ARP monitor asks with them and knows answers by them.
     pub fn set_ips(&mut self, ips: &[Ipv4Addr]) {
         self.ips = ips.to_vec();
     }
@@ -289,6 +293,7 @@ impl Bond {
             self.igmp_left -= 1;
             self.igmp_at = (self.igmp_left > 0).then(|| now + IGMP_INTERVAL);
             self.actions.push_back(Action::ResendIgmp);
+            self.repeat_memberships(now);
         }
         if self.options.mode.is_lb() {
             self.tick_balancing(now);

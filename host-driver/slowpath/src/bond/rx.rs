@@ -47,6 +47,9 @@ impl Bond {
                 return Rx::Consumed;
             }
         }
+        let ours =
+            |mac: MacAddr| mac == self.address || self.slaves.iter().any(|s| s.address == mac);
+        self.host.heard(frame, ethernet, ours);
         let payload = &frame[ethernet.payload..];
         if self.options.arp_interval > 0 {
             self.hear(now, id, ethernet.ethertype, payload);

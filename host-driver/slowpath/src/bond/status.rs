@@ -26,6 +26,8 @@ pub struct Counters {
     pub learning_tx: u64,
     /// Updates sent to balance-alb's clients.
     pub client_updates_tx: u64,
+    /// Announcements of the host's addresses, and reports of its groups, sent in its name.
+    pub announced: u64,
 }
 
 /// A bond.

@@ -33,7 +33,10 @@ impl Bond {
     /// A bond without a usable member drops, counts, and never looks for one twice.
     pub fn transmit(&mut self, now: Duration, frame: &mut [u8], queue: u16) -> Tx {
         let tx = match Ethernet::of(frame) {
-            Some(ethernet) if self.up => self.choose(now, frame, ethernet, queue),
+            Some(ethernet) if self.up => {
+                self.host.sent(frame, ethernet, self.address);
+                self.choose(now, frame, ethernet, queue)
+            }
             _ => Tx::Drop,
         };
         match tx {
@@ -43,7 +46,13 @@ impl Bond {
         tx
     }
 
-    fn choose(&mut self, now: Duration, frame: &mut [u8], ethernet: Ethernet, queue: u16) -> Tx {
+    pub(super) fn choose(
+        &mut self,
+        now: Duration,
+        frame: &mut [u8],
+        ethernet: Ethernet,
+        queue: u16,
+    ) -> Tx {
         if queue != 0 {
             let theirs = |s: &&Slave| s.queue_id == queue && s.can_tx();
             if let Some(slave) = self.slaves.iter().find(theirs) {

@@ -8,4 +8,5 @@ pub mod lacp;
 pub mod marker;
 pub mod membership;
 pub mod mld;
+pub mod ndp;
 pub mod slow;

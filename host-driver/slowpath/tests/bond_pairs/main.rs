@@ -9,3 +9,5 @@ mod net;
 mod pdu;
 #[path = "../common/seed.rs"]
 mod seed;
+#[path = "../common/shark.rs"]
+mod shark;

@@ -1,7 +1,5 @@
 //! What others read: tshark finds every frame that the bonds send well formed, and reads in it what was meant.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use smartnic_slowpath::MacAddr;
@@ -11,56 +9,12 @@ use smartnic_slowpath::wire::slow::SlowPdu;
 use crate::clock::ms;
 use crate::net::Net;
 use crate::seed::rng;
+use crate::shark;
 
-/// A capture file in the classic format.
-fn capture(frames: &[(Duration, Vec<u8>)]) -> PathBuf {
-    let mut file = Vec::new();
-    for word in [0xa1b2_c3d4u32, 0x0004_0002, 0, 0, 65535, 1] {
-        file.extend(word.to_le_bytes());
-    }
-    for (time, frame) in frames {
-        let length = frame.len() as u32;
-        for word in [time.as_secs() as u32, time.subsec_micros(), length, length] {
-            file.extend(word.to_le_bytes());
-        }
-        file.extend(frame);
-    }
-    let name = format!("bond-pdu-{}-{}.pcap", std::process::id(), frames.len());
-    let path = std::env::temp_dir().join(name);
-    std::fs::write(&path, file).expect("a temporary file");
-    path
-}
-
-/// What tshark says of each frame: the fields, after whatever it finds wrong.
+/// What tshark says of frames that were noted with their times.
 fn read(frames: &[(Duration, Vec<u8>)], fields: &[&str]) -> Option<Vec<Vec<String>>> {
-    let tshark = smartnic_lab::skip::tool("tshark")?;
-    let path = capture(frames);
-    let mut command = Command::new(tshark);
-    command
-        .arg("-r")
-        .arg(&path)
-        .args(["-T", "fields", "-e", "_ws.malformed"]);
-    command.args(["-e", "_ws.expert.severity"]);
-    for field in fields {
-        command.args(["-e", field]);
-    }
-    let output = command.output().expect("tshark runs");
-    std::fs::remove_file(path).expect("the file was there");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let text = String::from_utf8(output.stdout).expect("text");
-    let lines: Vec<Vec<String>> = text
-        .lines()
-        .map(|line| line.split('\t').map(str::to_owned).collect())
-        .collect();
-    assert_eq!(lines.len(), frames.len(), "{text}");
-    for line in &lines {
-        assert_eq!(line[..2], ["", ""], "malformed, or remarked upon: {line:?}");
-    }
-    Some(lines.into_iter().map(|line| line[2..].to_vec()).collect())
+    let frames: Vec<_> = frames.iter().map(|(_, frame)| frame.clone()).collect();
+    shark::read(&frames, fields)
 }
 
 #[test]

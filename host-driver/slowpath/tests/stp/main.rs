@@ -9,6 +9,8 @@ mod net;
 mod options;
 mod random;
 mod rapid;
+#[path = "../common/shark.rs"]
+mod reader;
 mod shark;
 mod topology;
 mod tree;

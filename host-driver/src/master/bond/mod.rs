@@ -128,7 +128,7 @@ impl Bond {
                 Action::BondAddress(address) => {
                     self.effects.push(Effect::Address(self.ifindex, address));
                 }
-                // What a host's stack announces, it announces by itself when its interface changes.
+                // The machine announces by itself what it has overheard.
                 Action::NotifyPeers | Action::ResendIgmp => continue,
                 Action::Carrier(_) | Action::ActiveSlave(_) | Action::Plan => {}
             }
@@ -214,9 +214,8 @@ impl Master for Bond {
     /// In the kernel's order, whatever theirs is.
     fn set_all(&mut self, view: View<'_>, all: &[(&str, &str)]) -> Result<(), NetError> {
         let (own, machine): (Vec<_>, Vec<_>) = all.iter().partition(|(o, _)| *o == "lb_fill");
-        for (option, value) in own {
-            let words = ["linux", "resilient"];
-            self.fill = [Fill::Linux, Fill::Resilient][options::word(option, value, &words)?];
+        for (_, value) in own {
+            self.fill = options::lb_fill(value)?;
         }
         let machine: Vec<_> = machine.into_iter().map(|(o, v)| (word(o), v)).collect();
         self.machine.set_all(view.now, &machine).map_err(refused)?;
@@ -320,6 +319,9 @@ impl Master for Bond {
     fn chooses(&self) -> bool {
         !self.in_hardware()
     }
+    fn overhear(&mut self, frame: &[u8]) {
+        self.machine.overhear(frame);
+    }
     fn transmit(&mut self, now: Duration, frame: &mut Vec<u8>) -> Vec<IfIndex> {
         let tx = self.machine.transmit(now, frame, 0);
         self.drain();
@@ -367,10 +369,7 @@ impl Master for Bond {
         }
         self.done(steps);
         let plan = self.machine.plan();
-        let port = |slave: u32| {
-            let member = self.members.iter().find(|(m, _)| m.0 == slave);
-            member.map(|(_, port)| *port as u8)
-        };
+        let port = |slave| self.port(slave).map(|port| port as u8);
         self.buckets = match plan.mode {
             PlanMode::Buckets => plan.buckets.iter().map(|b| b.and_then(port)).collect(),
             _ => {

@@ -1,7 +1,7 @@
 //! What the hardware has to do for a bond: its group, and, without a bridge, its ports towards the host.
 
 use smartnic_regs::values::{dest, kind, lag_mode, state};
-use smartnic_slowpath::bond::{Mode, PlanMode};
+use smartnic_slowpath::bond::{Mode, PlanMode, SlaveId};
 
 use super::Bond;
 use crate::device::fdb::{FdbData, FdbKey};
@@ -14,6 +14,12 @@ impl Bond {
     /// LACPDUs come to the host.
     pub fn runs_lacp(&self) -> bool {
         self.machine.options().mode == Mode::Ad
+    }
+
+    /// The hardware port of a slave.
+    pub(super) fn port(&self, slave: SlaveId) -> Option<u32> {
+        let member = self.members.iter().find(|(m, _)| m.0 == slave);
+        member.map(|(_, port)| *port)
     }
 
     pub(super) fn add_to_plan(&self, view: View<'_>, plan: &mut Plan) {
@@ -37,18 +43,16 @@ impl Bond {
 
     fn plan_group(&self, plan: &mut Plan) {
         let machine = self.machine.plan();
-        let port = |slave: u32| {
-            let member = self.members.iter().find(|(m, _)| m.0 == slave);
-            member.map(|(_, port)| *port)
-        };
         let set = |wanted: fn(&smartnic_slowpath::bond::PlanMember) -> bool| {
             let ports = machine.members.iter().filter(|m| wanted(m));
             ports
-                .filter_map(|m| port(m.slave))
+                .filter_map(|m| self.port(m.slave))
                 .fold(0, |set, p| set | 1 << p)
         };
         let active = match machine.mode {
-            PlanMode::ActiveBackup { active } => Some(active.and_then(port).unwrap_or(0)),
+            PlanMode::ActiveBackup { active } => {
+                Some(active.and_then(|slave| self.port(slave)).unwrap_or(0))
+            }
             _ => None,
         };
         plan.groups[self.group as usize] = GroupConfig {

@@ -107,13 +107,14 @@ impl Lent {
 
     /// Where a master's frame goes; one that chooses members by itself may change it.
     fn targets(&mut self, dev: IfIndex, frame: &mut Vec<u8>) -> Vec<TxTarget> {
-        if let Some(master) = self.masters.get_mut(&dev)
-            && master.chooses()
-        {
-            let members = master.transmit(self.now, frame).into_iter();
-            let view = self.view();
-            let to = members.filter_map(|m| view.destination(m));
-            return to.map(TxTarget::Direct).collect();
+        if let Some(master) = self.masters.get_mut(&dev) {
+            if master.chooses() {
+                let members = master.transmit(self.now, frame).into_iter();
+                let view = self.view();
+                let to = members.filter_map(|m| view.destination(m));
+                return to.map(TxTarget::Direct).collect();
+            }
+            master.overhear(frame);
         }
         let view = self.view();
         if let Some(destination) = view.destination(dev) {
