@@ -2,6 +2,7 @@
 //!
 //! `cargo test` runs the corpora in `__fuzz__` beside each file and a number of random inputs; `cargo xtask soak` goes on for as long as wanted.
 
+mod calls;
 mod control;
 mod rings;
 mod serial;
