@@ -10,6 +10,7 @@ mod demo;
 mod docs;
 mod firmware;
 mod flash;
+mod formal;
 mod fpga;
 mod lag_vectors;
 mod lint;
@@ -45,6 +46,7 @@ enum Task {
     Boards,
     Bitstream(bitstream::Args),
     Flash(flash::Args),
+    Formal(formal::Args),
     /// Build the firmware's image for the board's processor, and show its size.
     Firmware,
     Lint(lint::Args),
@@ -65,6 +67,7 @@ fn main() {
         Task::Boards => boards::run(),
         Task::Bitstream(args) => bitstream::run(&args),
         Task::Flash(args) => flash::run(&args),
+        Task::Formal(args) => formal::run(&args),
         Task::Firmware => firmware::run(),
         Task::Lint(args) => lint::run(&args),
         Task::Docs => docs::run(),
