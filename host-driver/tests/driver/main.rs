@@ -11,6 +11,7 @@ mod local;
 mod loops;
 mod mdb;
 mod netconsole;
+mod pair;
 mod ring_device;
 mod rings;
 mod serial;

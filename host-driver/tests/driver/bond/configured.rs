@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn refusals_have_linux_codes_and_change_nothing() {
     let clock = Clock::manual();
-    let mut end = Station::new(&clock, 1, &AD);
+    let mut end = bonded(&clock, 1, &AD);
     let before = end.fake.state().regs.clone();
     type Change = fn(&mut Model) -> Result<(), NetError>;
     let cases: [(Change, &str); 10] = [
@@ -72,7 +72,7 @@ fn refusals_have_linux_codes_and_change_nothing() {
 /// A bond is a bridge's port: LACP works whatever the bridge does, and BPDUs come and go by the bond.
 #[test]
 fn a_bond_under_a_bridge() {
-    let mut pair = Pair::new(&AD);
+    let mut pair = bonds(&AD);
     for end in &mut pair.ends {
         end.change(|m| {
             m.add("br0", "bridge", MacAddr([2, 7, 7, 7, 7, 7]))?;

@@ -49,7 +49,7 @@ fn a_fail_over_is_announced() {
         ("num_grat_arp", "2"),
         ("peer_notif_delay", "200"),
     ];
-    let mut end = Station::new(&clock, 1, &options);
+    let mut end = bonded(&clock, 1, &options);
     pass(&mut end, &clock, 5);
     say(&mut end, &request(ROUTER));
     assert_eq!(pass(&mut end, &clock, 10), [], "nothing has happened");
@@ -62,7 +62,7 @@ fn a_fail_over_is_announced() {
 /// As Linux does when a member is released: the partner need not wait for a timeout.
 #[test]
 fn a_member_that_leaves_says_goodbye() {
-    let mut pair = Pair::new(&AD);
+    let mut pair = bonds(&AD);
     pair.run(5 * SECOND);
     let end = &mut pair.ends[0];
     let port2 = end.switch.model().device("port2").unwrap().ifindex;
@@ -77,6 +77,6 @@ fn a_member_that_leaves_says_goodbye() {
         !pdu.actor.state.has(State::AGGREGATION) && !pdu.actor.state.has(State::SYNCHRONIZATION)
     );
     // It is enough: no time has to pass.
-    pair.ends[1].receive(port, &frame);
+    pair.ends[1].receive(port, &frame, LACP[5]);
     assert_eq!(pair.members(), [[0b01; 2]; 2]);
 }

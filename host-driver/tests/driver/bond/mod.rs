@@ -8,81 +8,36 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use smartnic_driver::clock::Clock;
 use smartnic_driver::device::MacAddr;
-use smartnic_driver::device::host::HostConfig;
 use smartnic_driver::netdev::NetError;
-use smartnic_driver::switch::Switch;
 use smartnic_driver::switch::model::Model;
-use smartnic_regs::values::{action, dest, lag_mode, reason, state};
-use smartnic_regs::{lag, port, reserved};
+use smartnic_regs::values::{dest, lag_mode, reason, state};
+use smartnic_regs::{lag, port};
 
-use crate::fake::{Fake, Shape};
+use crate::fake::Shape;
 use crate::harness::{eventually, start};
+use crate::pair::{Pair, Station, base};
 use crate::switch::field;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LACP: [u8; 6] = [1, 0x80, 0xc2, 0, 0, 2];
 
-/// A switch on a card of its own, with a bond of its first two ports.
-struct Station {
-    fake: Fake,
-    switch: Switch,
-    seen: usize,
+/// Station `n`, with a bond of its first two ports.
+fn bonded(clock: &Clock, n: u8, options: &[(&str, &str)]) -> Station {
+    Station::new(clock, n, |m| {
+        m.add("bond0", "bond", MacAddr([2, 9, 9, 9, 9, n]))?;
+        m.set_options("bond0", options)?;
+        m.enslave("port1", "bond0")?;
+        m.enslave("port2", "bond0")?;
+        m.set_up("bond0", true)
+    })
 }
 
-fn base(n: u8) -> MacAddr {
-    MacAddr([2, 0, 0, 0, n, 0x10])
+/// Two bonds, back to back.
+fn bonds(options: &[(&str, &str)]) -> Pair {
+    Pair::new(LACP[5], |clock, n| bonded(clock, n, options))
 }
 
 impl Station {
-    fn new(clock: &Clock, n: u8, options: &[(&str, &str)]) -> Station {
-        let fake = Fake::new(Shape::default());
-        let config = HostConfig {
-            ring_log2: 5,
-            ..Default::default()
-        };
-        let mut switch = Switch::new(fake.transport(), config, base(n)).unwrap();
-        switch.set_clock(clock.clone());
-        let set_up = |m: &mut Model| -> Result<(), NetError> {
-            m.add("bond0", "bond", MacAddr([2, 9, 9, 9, 9, n]))?;
-            m.set_options("bond0", options)?;
-            m.enslave("port1", "bond0")?;
-            m.enslave("port2", "bond0")?;
-            m.set_up("bond0", true)
-        };
-        switch.change(set_up).unwrap();
-        switch.settle_links().unwrap();
-        Station {
-            fake,
-            switch,
-            seen: 0,
-        }
-    }
-
-    /// Frames that the card sent since the last call, by destination.
-    fn sent(&mut self) -> Vec<(u32, Vec<u8>)> {
-        let state = self.fake.state();
-        let new = &state.sent[self.seen..];
-        let new = new.iter().map(|f| (f.direct.unwrap(), f.data.clone()));
-        let new = new.collect();
-        self.seen = state.sent.len();
-        new
-    }
-
-    /// A slow protocol's frame comes in, as the card handles it.
-    fn receive(&mut self, port: u32, frame: &[u8]) {
-        let mut state = self.fake.state();
-        assert_eq!(state.get(reserved::ACTION, 2), action::TRAP);
-        let disabled = port::CONFIG::STATE.get(state.get(port::CONFIG, port)) == state::DISABLED;
-        if state.link >> port & 1 == 1 && !disabled {
-            assert!(
-                state.deliver(frame, port, reason::RESERVED + 2, 1),
-                "no buffer"
-            );
-        }
-        drop(state);
-        self.switch.poll().unwrap();
-    }
-
     /// Members that distribute and collect, bit per port.
     fn members(&self) -> [u32; 2] {
         let state = self.fake.state();
@@ -106,52 +61,7 @@ impl Station {
     }
 }
 
-/// Two stations with a cable between their first ports, and one between their second ones.
-struct Pair {
-    clock: Clock,
-    ends: [Station; 2],
-    /// What the cables lose, bit per cable.
-    lost: u32,
-}
-
 impl Pair {
-    fn new(options: &[(&str, &str)]) -> Pair {
-        let clock = Clock::manual();
-        let ends = [1, 2].map(|n| Station::new(&clock, n, options));
-        Pair {
-            clock,
-            ends,
-            lost: 0,
-        }
-    }
-
-    /// Lets time pass, every frame arriving at once.
-    fn run(&mut self, time: Duration) {
-        let end = self.clock.now() + time;
-        loop {
-            let mut quiet = true;
-            for from in 0..2 {
-                self.ends[from].switch.poll().unwrap();
-                for (port, frame) in self.ends[from].sent() {
-                    quiet = false;
-                    if frame.starts_with(&LACP) && self.lost >> port & 1 == 0 {
-                        self.ends[1 - from].receive(port, &frame);
-                    }
-                }
-            }
-            let left = end.saturating_sub(self.clock.now());
-            match (quiet, left) {
-                (true, Duration::ZERO) => return,
-                (true, left) => {
-                    let next = self.ends.iter().filter_map(|e| e.switch.next_tick()).min();
-                    let step = next.unwrap_or(left).max(Duration::from_millis(1));
-                    self.clock.advance(step.min(left));
-                }
-                _ => {}
-            }
-        }
-    }
-
     fn members(&self) -> [[u32; 2]; 2] {
         [0, 1].map(|n| self.ends[n].members())
     }
@@ -166,7 +76,7 @@ const AD: [(&str, &str); 4] = [
 
 #[test]
 fn two_cards_aggregate_and_survive_a_member() {
-    let mut pair = Pair::new(&AD);
+    let mut pair = bonds(&AD);
     assert_eq!(pair.members(), [[0; 2]; 2], "nobody has answered yet");
     pair.run(5 * SECOND);
     assert_eq!(pair.members(), [[0b11; 2]; 2]);
@@ -243,7 +153,7 @@ fn two_cards_aggregate_and_survive_a_member() {
     garbage[..6].copy_from_slice(&LACP);
     garbage[12..15].copy_from_slice(&[0x88, 0x09, 1]);
     let before = pair.members();
-    pair.ends[1].receive(0, &garbage);
+    pair.ends[1].receive(0, &garbage, LACP[5]);
     assert_eq!(
         pair.ends[1].info("port1")["ad_counters"]["illegal_rx"],
         json!(1)
@@ -259,7 +169,7 @@ fn active_backup_fails_over_in_hardware() {
         ("miimon", "100"),
         ("primary", "port2"),
     ];
-    let mut end = Station::new(&clock, 1, &options);
+    let mut end = bonded(&clock, 1, &options);
     let group = |end: &Station| {
         let word = end.fake.state().get(lag::GROUP, 0);
         (lag::GROUP::MODE.get(word), lag::GROUP::ACTIVE.get(word))
@@ -309,7 +219,7 @@ fn active_backup_fails_over_in_hardware() {
 #[test]
 fn round_robin_goes_on_where_the_ring_was_full() {
     let clock = Clock::manual();
-    let mut end = Station::new(&clock, 1, &[("mode", "balance-rr")]);
+    let mut end = bonded(&clock, 1, &[("mode", "balance-rr")]);
     let bond0 = end.switch.model().device("bond0").unwrap().ifindex;
     let mut refused = 0;
     for n in 0..100 {
@@ -338,7 +248,7 @@ fn other_modes_are_the_drivers() {
         ("balance-xor", vec![dest::LAG; 4]),
         ("active-backup", vec![dest::LAG; 4]),
     ] {
-        let mut end = Station::new(&clock, 1, &[("mode", mode)]);
+        let mut end = bonded(&clock, 1, &[("mode", mode)]);
         let bond0 = end.switch.model().device("bond0").unwrap().ifindex;
         for n in 0..4 {
             assert!(end.switch.xmit(bond0, &[n; 60]).unwrap());

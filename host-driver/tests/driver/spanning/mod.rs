@@ -17,69 +17,29 @@ use smartnic_regs::{fdb, port, reserved};
 
 use crate::fake::{Fake, Shape};
 use crate::harness::{eventually, start};
+use crate::pair::{Pair, Station, base};
 use crate::switch::{field, switch};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A switch on a card of its own, with a bridge of its first ports.
-struct Station {
-    fake: Fake,
-    switch: Switch,
-    seen: usize,
+/// Two bridges of three ports with two cables between them; their third ports have nothing behind them.
+fn bridges(version: &str) -> Pair {
+    Pair::new(0, |clock, n| {
+        Station::new(clock, n, |m| {
+            m.add("br0", "bridge", base(n))?;
+            m.set_option("br0", "forcevers", version)?;
+            m.set_option("br0", "priority", ["4096", "32768"][usize::from(n) - 1])?;
+            m.set_option("br0", "stp_state", "1")?;
+            for port in ["port1", "port2", "port3"] {
+                m.enslave(port, "br0")?;
+                m.set_up(port, true)?;
+            }
+            m.set_up("br0", true)
+        })
+    })
 }
 
 impl Station {
-    fn new(clock: &Clock, base: u8, ports: u32, options: &[(&str, &str)]) -> Station {
-        let fake = Fake::new(Shape::default());
-        let base = MacAddr([2, 0, 0, 0, base, 0x10]);
-        let config = HostConfig {
-            ring_log2: 4,
-            ..Default::default()
-        };
-        let mut switch = Switch::new(fake.transport(), config, base).unwrap();
-        switch.set_clock(clock.clone());
-        let set_up = |m: &mut Model| -> Result<(), NetError> {
-            m.add("br0", "bridge", base)?;
-            for (option, value) in options {
-                m.set_option("br0", option, value)?;
-            }
-            for n in 1..=ports {
-                m.enslave(&format!("port{n}"), "br0")?;
-                m.set_up(&format!("port{n}"), true)?;
-            }
-            m.set_up("br0", true)
-        };
-        switch.change(set_up).unwrap();
-        switch.settle_links().unwrap();
-        Station {
-            fake,
-            switch,
-            seen: 0,
-        }
-    }
-
-    /// BPDUs that the card sent since the last call, by port.
-    fn sent(&mut self) -> Vec<(u32, Vec<u8>)> {
-        let state = self.fake.state();
-        let new = &state.sent[self.seen..];
-        let new = new.iter().map(|f| (f.direct.unwrap(), f.data.clone()));
-        let new = new.collect();
-        self.seen = state.sent.len();
-        new
-    }
-
-    /// A BPDU comes in, as the card handles it.
-    fn receive(&mut self, port: u32, frame: &[u8]) {
-        let mut state = self.fake.state();
-        assert_eq!(state.get(reserved::ACTION, 0), action::TRAP);
-        let disabled = port::CONFIG::STATE.get(state.get(port::CONFIG, port)) == state::DISABLED;
-        if state.link >> port & 1 == 1 && !disabled {
-            assert!(state.deliver(frame, port, reason::RESERVED, 1), "no buffer");
-        }
-        drop(state);
-        self.switch.poll().unwrap();
-    }
-
     fn states(&self) -> [u32; 2] {
         [0, 1].map(|p| field(&self.fake, p, port::CONFIG::STATE))
     }
@@ -95,54 +55,7 @@ impl Station {
     }
 }
 
-/// Two stations with a cable between their first ports, and one between their second ones. Their third ports have no bridge behind them.
-struct Pair {
-    clock: Clock,
-    ends: [Station; 2],
-}
-
 impl Pair {
-    fn new(version: &str) -> Pair {
-        let clock = Clock::manual();
-        let end = |base, priority| {
-            let options = [
-                ("forcevers", version),
-                ("priority", priority),
-                ("stp_state", "1"),
-            ];
-            Station::new(&clock, base, 3, &options)
-        };
-        let ends = [end(1, "4096"), end(2, "32768")];
-        Pair { clock, ends }
-    }
-
-    /// Lets time pass, every frame arriving at once.
-    fn run(&mut self, time: Duration) {
-        let end = self.clock.now() + time;
-        loop {
-            let mut quiet = true;
-            for from in 0..2 {
-                self.ends[from].switch.poll().unwrap();
-                for (port, frame) in self.ends[from].sent() {
-                    quiet = false;
-                    if port < 2 {
-                        self.ends[1 - from].receive(port, &frame);
-                    }
-                }
-            }
-            let left = end.saturating_sub(self.clock.now());
-            match (quiet, left) {
-                (true, Duration::ZERO) => return,
-                (true, left) => {
-                    let next = self.ends.iter().filter_map(|e| e.switch.next_tick()).min();
-                    let step = next.unwrap_or(left).max(Duration::from_millis(1));
-                    self.clock.advance(step.min(left));
-                }
-                _ => {}
-            }
-        }
-    }
-
     fn cut(&mut self, cable: u32) {
         for end in &mut self.ends {
             end.fake.state().set_link(cable, false);
@@ -158,7 +71,7 @@ impl Pair {
 #[test]
 fn two_bridges_elect_a_root_and_the_hardware_cuts_the_loop() {
     use state::{BLOCKING, FORWARDING, LEARNING, LISTENING};
-    let mut pair = Pair::new("stp");
+    let mut pair = bridges("stp");
     pair.run(SECOND);
     assert_eq!(pair.states()[0], [LISTENING; 2]);
     pair.run(15 * SECOND);
@@ -230,7 +143,7 @@ fn two_bridges_elect_a_root_and_the_hardware_cuts_the_loop() {
 #[test]
 fn rapid_spanning_tree_takes_no_time() {
     use state::{BLOCKING, FORWARDING};
-    let mut pair = Pair::new("rstp");
+    let mut pair = bridges("rstp");
     pair.run(SECOND);
     assert_eq!(pair.states(), [[FORWARDING; 2], [FORWARDING, BLOCKING]]);
     pair.cut(0);
@@ -249,7 +162,7 @@ fn rapid_spanning_tree_takes_no_time() {
 /// A card that comes back is blocked until the protocol has run again.
 #[test]
 fn a_card_that_comes_back_forwards_only_when_the_tree_says_so() {
-    let mut pair = Pair::new("rstp");
+    let mut pair = bridges("rstp");
     pair.run(SECOND);
     let end = &mut pair.ends[1];
     end.switch.detach("a test");
