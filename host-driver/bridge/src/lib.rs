@@ -35,16 +35,15 @@ use smartnic_netdev::{Errno, NetdevError, Result};
 
 pub use bridge::{AGEING_DEFAULT, Bridge};
 pub use command::{fdb_add_self, fdb_del_self};
+pub use data::{BRIDGE_RESTRICTED, PORT_RESTRICTED, reserved};
 pub use events::{Event, LISTENER_LEN, Listener};
 pub use fdb::{FdbEntry, FdbFilter, FdbFlags, FdbRequest, FdbState, FdbWay, MAX_ENTRIES};
 pub use flags::{BridgeFlags, Stp};
 pub use module::Bridges;
 pub use neigh::Neighbours;
-pub use port::{PORT_OPTIONS, PortCounters, PortFlags};
+pub use port::{PORT_OPTIONS, PortCounters, PortFlags, port_state_of};
 pub use settings::OPTIONS;
 pub use vlan::{VID_MAX, VlanCounters, VlanEntry, VlanFlags};
-
-use snoop::mcast_state;
 
 fn refuse<T>(
     errno: Errno,

@@ -10,7 +10,7 @@ use smartnic_netdev::{Core, Errno, Result};
 use smartnic_slowpath::MacAddr;
 use smartnic_slowpath::mcast::Knob;
 use smartnic_slowpath::stp::Protocol;
-use smartnic_slowpath::wire::bpdu::BridgeId;
+use smartnic_slowpath::stp::words::{AGEING_MAX, TIME_MAX, centiseconds};
 
 use crate::bridge::Bridge;
 use crate::data::{BRIDGE_RESTRICTED, PROVIDER_FORWARDS, reserved};
@@ -42,12 +42,6 @@ pub const OPTIONS: [&str; 19] = [
     "fdb_n_learned",
 ];
 
-/// Longest ageing time (802.1Q: 1,000,000 s).
-const AGEING_MAX: u64 = 100_000_000;
-/// Longest time of the tree that can be asked for, in 1/100 s.
-const TIME_MAX: u64 = 10_000;
-const VERSIONS: [(&str, Protocol); 2] = [("stp", Protocol::Stp), ("rstp", Protocol::Rstp)];
-
 /// `on`, `off`, 1 or 0.
 pub(crate) fn on_off(option: &'static str, value: &str) -> Result<bool> {
     match value {
@@ -74,16 +68,6 @@ pub(crate) fn number(option: &'static str, value: &str, most: u64) -> Result<u64
         }
         Err(_) => refuse(Errno::Invalid, option, value, "a number is wanted"),
     }
-}
-
-fn centiseconds(nanos: u64) -> u64 {
-    nanos / 10_000_000
-}
-
-/// A bridge's identifier as `ip -d link` has it.
-pub(crate) fn id_text(id: BridgeId) -> String {
-    let [a, b, c, d, e, f] = id.address.0;
-    format!("{:04x}.{a:x}:{b:x}:{c:x}:{d:x}:{e:x}:{f:x}", id.priority)
 }
 
 /// The static word that is equal, for errors that name it.
@@ -199,8 +183,8 @@ impl Bridge {
                 "max_age" => tree.times.max_age = time()?,
                 "forward_delay" => tree.times.forward_delay = time()?,
                 "tx_hold_count" => tree.tx_hold_count = number(word, value, u8::MAX.into())? as u8,
-                "forcevers" => match VERSIONS.iter().find(|(w, _)| *w == value) {
-                    Some((_, protocol)) => tree.protocol = *protocol,
+                "forcevers" => match Protocol::from_word(value) {
+                    Some(protocol) => tree.protocol = protocol,
                     None => return refuse(Errno::Invalid, word, value, "use stp or rstp"),
                 },
                 _ => {
@@ -327,24 +311,22 @@ impl Bridge {
             (config.tree.clone(), config.default_pvid)
         };
         let status = self.tree().status();
-        let time = |t: Duration| centiseconds(t.as_nanos() as u64);
         let protocol = match self.vlan_protocol() {
             eth::P_8021AD => "802.1ad",
             _ => "802.1Q",
         };
-        let version = VERSIONS.iter().find(|(_, p)| *p == tree.protocol);
         let mut info = Map::new();
         let mut add = |key: &str, value: Value| info.insert(key.to_owned(), value);
-        add(
-            "ageing_time",
-            json!(centiseconds(self.ageing.load(Relaxed))),
-        );
+        add("ageing_time", json!(self.ageing.load(Relaxed) / 10_000_000));
         add("stp_state", json!(self.stp() as u8));
-        add("forcevers", json!(version.map(|(word, _)| word)));
+        add("forcevers", json!(tree.protocol.word()));
         add("priority", json!(tree.priority));
-        add("hello_time", json!(time(tree.times.hello_time)));
-        add("max_age", json!(time(tree.times.max_age)));
-        add("forward_delay", json!(time(tree.times.forward_delay)));
+        add("hello_time", json!(centiseconds(tree.times.hello_time)));
+        add("max_age", json!(centiseconds(tree.times.max_age)));
+        add(
+            "forward_delay",
+            json!(centiseconds(tree.times.forward_delay)),
+        );
         add("tx_hold_count", json!(tree.tx_hold_count));
         add("group_address", json!(tree.group_address.to_string()));
         let mask = self.group_fwd_mask.load(Relaxed);
@@ -369,8 +351,8 @@ impl Bridge {
             json!(on(BridgeFlags::VLAN_STATS_PER_PORT)),
         );
         add("mst_enabled", json!(on(BridgeFlags::MST)));
-        add("root_id", json!(id_text(status.designated_root)));
-        add("bridge_id", json!(id_text(status.bridge_id)));
+        add("root_id", json!(status.designated_root.ip_text()));
+        add("bridge_id", json!(status.bridge_id.ip_text()));
         add("root_port", json!(status.root_port.unwrap_or(0)));
         add("root_path_cost", json!(status.root_path_cost));
         add("topology_change", json!(u8::from(status.topology_change)));
@@ -378,11 +360,11 @@ impl Bridge {
             "topology_change_detected",
             json!(u8::from(status.topology_change_detected)),
         );
-        add("hello_timer", json!(time(status.hello_timer)));
-        add("tcn_timer", json!(time(status.tcn_timer)));
+        add("hello_timer", json!(centiseconds(status.hello_timer)));
+        add("tcn_timer", json!(centiseconds(status.tcn_timer)));
         add(
             "topology_change_timer",
-            json!(time(status.topology_change_timer)),
+            json!(centiseconds(status.topology_change_timer)),
         );
         let mcast = self.mcast();
         for knob in Knob::ALL {

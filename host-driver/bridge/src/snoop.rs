@@ -5,22 +5,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use smartnic_netdev::packet::eth;
 use smartnic_netdev::{Errno, NetdevError};
 use smartnic_slowpath::mcast::{self, Output, Refused};
-use smartnic_slowpath::stp;
 
 use crate::bridge::Bridge;
 use crate::events::Event;
 use crate::flags::BridgeFlags;
-
-/// The same state in snooping's words.
-pub(crate) fn mcast_state(state: stp::PortState) -> mcast::PortState {
-    match state {
-        stp::PortState::Disabled => mcast::PortState::Disabled,
-        stp::PortState::Listening => mcast::PortState::Listening,
-        stp::PortState::Learning => mcast::PortState::Learning,
-        stp::PortState::Forwarding => mcast::PortState::Forwarding,
-        stp::PortState::Blocking => mcast::PortState::Blocking,
-    }
-}
 
 /// A refusal of snooping, with its code.
 pub(crate) fn mcast_refused(

@@ -31,14 +31,6 @@ struct Machine {
     ports: BTreeMap<IfIndex, BTreeMap<PortKnob, u64>>,
 }
 
-const STATES: [PortState; 5] = [
-    PortState::Disabled,
-    PortState::Listening,
-    PortState::Learning,
-    PortState::Forwarding,
-    PortState::Blocking,
-];
-
 impl Machine {
     fn follow(&mut self, bridge: &Bridge, view: View<'_>, now: Duration) -> Result<(), Refused> {
         let device = view.device(bridge.ifindex());
@@ -67,9 +59,9 @@ impl Machine {
                     self.snooping.set_port_knob(now, id, 0, *knob, *value)?;
                 }
             }
-            let state = bridge.state(view, port) as usize;
-            if self.snooping.port_state(id) != STATES.get(state).copied() {
-                self.snooping.set_port_state(now, id, STATES[state]);
+            let state = PortState::from_number(bridge.state(view, port).into()).unwrap_or_default();
+            if self.snooping.port_state(id) != Some(state) {
+                self.snooping.set_port_state(now, id, state);
             }
         }
         let up = device.is_some_and(|d| d.up);

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use smartnic_slowpath::stp::words::centiseconds;
 use smartnic_slowpath::stp::{Action, Bridge as Tree, BridgeStatus, Link, PortStatus, StpError};
 
 use super::Switch;
 use super::fdb::FlushWhat;
 use super::model::Model;
-use crate::master::bridge::{Bridge, Stp, active, centiseconds, id_text};
+use crate::master::bridge::{Bridge, Stp, active};
 use crate::master::{Master, View};
 use crate::netdev::IfIndex;
 
@@ -234,7 +235,7 @@ impl Switch {
             return Map::new();
         };
         let mut info: Map<String, Value> = [
-            ("root_id", json!(id_text(s.designated_root))),
+            ("root_id", json!(s.designated_root.ip_text())),
             ("root_port", json!(s.root_port.unwrap_or(0))),
             ("root_path_cost", json!(s.root_path_cost)),
             ("topology_change", json!(u8::from(s.topology_change))),
@@ -288,8 +289,8 @@ impl Switch {
             ("no", json!(format!("{:#x}", s.number))),
             ("designated_port", json!(s.designated_port)),
             ("designated_cost", json!(s.designated_cost)),
-            ("designated_bridge", json!(id_text(s.designated_bridge))),
-            ("designated_root", json!(id_text(root))),
+            ("designated_bridge", json!(s.designated_bridge.ip_text())),
+            ("designated_root", json!(root.ip_text())),
             ("hold_timer", timer(s.hold_timer)),
             ("message_age_timer", timer(s.message_age_timer)),
             ("forward_delay_timer", timer(s.forward_delay_timer)),

@@ -29,7 +29,8 @@ use crate::bridge::Bridge;
 use crate::port::{Port, PortTable};
 use crate::vlan::Admitted;
 
-pub(crate) use reserved::{BRIDGE_RESTRICTED, PORT_RESTRICTED, PROVIDER_FORWARDS, reserved};
+pub(crate) use reserved::PROVIDER_FORWARDS;
+pub use reserved::{BRIDGE_RESTRICTED, PORT_RESTRICTED, reserved};
 
 /// What a port's device gives its frames to.
 pub(crate) struct PortHandler {

@@ -9,15 +9,15 @@ use crate::flags::Stp;
 use crate::port::Port;
 
 /// Bits that a bridge's `group_fwd_mask` may not have: BPDUs, pause, slow protocols (Linux: BR_GROUPFWD_RESTRICTED).
-pub(crate) const BRIDGE_RESTRICTED: u16 = 0b111;
+pub const BRIDGE_RESTRICTED: u16 = 0b111;
 /// Bits that a port's mask may not have: pause (Linux: BR_GROUPFWD_MACPAUSE).
-pub(crate) const PORT_RESTRICTED: u16 = 0b010;
+pub const PORT_RESTRICTED: u16 = 0b010;
 /// What a bridge of 802.1ad forwards by standard: all but what is for its own kind (Linux: BR_GROUPFWD_8021AD).
 pub(crate) const PROVIDER_FORWARDS: u16 = 0xb801;
 const PAUSE: u8 = 1;
 
-/// Which of the reserved addresses it is.
-pub(crate) fn reserved(address: MacAddr) -> Option<u8> {
+/// Which of the reserved addresses it is; none for any other.
+pub fn reserved(address: MacAddr) -> Option<u8> {
     match address.0 {
         [0x01, 0x80, 0xc2, 0, 0, n] if n < 16 => Some(n),
         _ => None,

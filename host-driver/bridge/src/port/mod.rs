@@ -25,7 +25,7 @@ use smartnic_slowpath::stp::PortState;
 
 pub use counters::PortCounters;
 pub(crate) use counters::{Cells, Count};
-pub use options::PORT_OPTIONS;
+pub use options::{PORT_OPTIONS, port_state_of};
 
 use crate::vlan::VlanGroup;
 
@@ -75,13 +75,7 @@ impl PortFlags {
 }
 
 pub(crate) fn load_state(cell: &AtomicU8) -> PortState {
-    match cell.load(Relaxed) {
-        1 => PortState::Listening,
-        2 => PortState::Learning,
-        3 => PortState::Forwarding,
-        4 => PortState::Blocking,
-        _ => PortState::Disabled,
-    }
+    PortState::from_number(cell.load(Relaxed).into()).unwrap_or_default()
 }
 
 pub(crate) fn store_state(cell: &AtomicU8, state: PortState) {

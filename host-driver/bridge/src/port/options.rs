@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use serde_json::{Map, Value, json};
 use smartnic_netdev::{Core, Dev, Errno, Result};
 use smartnic_slowpath::mcast::PortKnob;
+use smartnic_slowpath::stp::words::{COST_MAX, PORT_PRIORITY_MAX};
 use smartnic_slowpath::stp::{PointToPoint, PortSettings, PortState};
 
 use super::{Port, PortCounters, PortFlags};
@@ -64,29 +65,10 @@ const FLAGS: [(&str, PortFlags); 13] = [
     ("learning_sync", PortFlags::LEARNING_SYNC),
 ];
 
-/// Names of the states under their numbers.
-pub(crate) const STATES: [(&str, PortState); 5] = [
-    ("disabled", PortState::Disabled),
-    ("listening", PortState::Listening),
-    ("learning", PortState::Learning),
-    ("forwarding", PortState::Forwarding),
-    ("blocking", PortState::Blocking),
-];
-const POINT_TO_POINT: [(&str, PointToPoint); 3] = [
-    ("auto", PointToPoint::Auto),
-    ("yes", PointToPoint::Yes),
-    ("no", PointToPoint::No),
-];
-
-/// A state by its name or number.
-pub(crate) fn state(value: &str) -> Result<PortState> {
-    let by_number = value.parse::<usize>().ok();
-    let found = match by_number {
-        Some(n) => STATES.get(n),
-        None => STATES.iter().find(|(name, _)| *name == value),
-    };
-    match found {
-        Some((_, state)) => Ok(*state),
+/// A state by its name or number; EINVAL for what is neither.
+pub fn port_state_of(value: &str) -> Result<PortState> {
+    match PortState::from_word(value) {
+        Some(state) => Ok(state),
         None => refuse(
             Errno::Invalid,
             "state",
@@ -194,7 +176,7 @@ impl Bridge {
             return Ok(());
         }
         match word {
-            "state" => self.user_state(core, port, state(value)?),
+            "state" => self.user_state(core, port, port_state_of(value)?),
             "group_fwd_mask" => {
                 let mask = number(word, value, u16::MAX.into())? as u16;
                 if mask & PORT_RESTRICTED != 0 {
@@ -236,17 +218,17 @@ impl Bridge {
         let mut new: PortSettings = known.map_err(|e| refused(e, word, value))?;
         let flag = || on_off(word, value);
         match word {
-            "priority" => new.priority = number(word, value, 63)? as u8,
+            "priority" => new.priority = number(word, value, PORT_PRIORITY_MAX)? as u8,
             "cost" => {
-                let cost = number(word, value, 200_000_000)? as u32;
+                let cost = number(word, value, COST_MAX)? as u32;
                 new.cost = (cost > 0).then_some(cost);
             }
             "guard" => new.guard = flag()?,
             "root_block" => new.root_block = flag()?,
             "admin_edge" => new.admin_edge = flag()?,
             "auto_edge" => new.auto_edge = flag()?,
-            _ => match POINT_TO_POINT.iter().find(|(w, _)| *w == value) {
-                Some((_, how)) => new.point_to_point = *how,
+            _ => match PointToPoint::from_word(value) {
+                Some(how) => new.point_to_point = how,
                 None => return refuse(Errno::Invalid, word, value, "use auto, yes or no"),
             },
         }
@@ -307,8 +289,7 @@ impl Bridge {
             (settings.map_err(bad)?, status.map_err(bad)?)
         };
         let mut add = |key: &str, value: Value| info.insert(key.to_owned(), value);
-        let state = STATES.iter().find(|(_, s)| *s == port.state());
-        add("state", json!(state.map(|(name, _)| name)));
+        add("state", json!(port.state().word()));
         add("no", json!(port.number));
         add("priority", json!(settings.priority));
         add("cost", json!(status.path_cost));
@@ -317,6 +298,7 @@ impl Bridge {
         add("root_block", json!(settings.root_block));
         add("admin_edge", json!(settings.admin_edge));
         add("auto_edge", json!(settings.auto_edge));
+        add("point_to_point", json!(settings.point_to_point.word()));
         add("role", json!(status.role));
         let flags = port.flags();
         for (word, flag) in FLAGS {

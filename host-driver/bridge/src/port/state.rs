@@ -11,7 +11,7 @@ use super::Port;
 use crate::bridge::Bridge;
 use crate::events::Event;
 use crate::flags::{BridgeFlags, Stp};
-use crate::{mcast_state, refuse};
+use crate::refuse;
 
 impl Bridge {
     /// Puts a port into a state. From any thread.
@@ -25,7 +25,7 @@ impl Bridge {
         }
         let outputs = {
             let mut mcast = self.mcast();
-            mcast.set_port_state(now, port.number.into(), mcast_state(state));
+            mcast.set_port_state(now, port.number.into(), state);
             mcast.take_outputs()
         };
         self.carry_out_mcast(outputs);

@@ -12,7 +12,7 @@ use super::group::{Vlan, VlanGroup};
 use crate::bridge::Bridge;
 use crate::flags::{BridgeFlags, Stp};
 use crate::port::Port;
-use crate::{mcast_state, refuse};
+use crate::refuse;
 
 /// Instances are 1 to this; 0 is the common tree.
 pub(crate) const MSTI_MAX: u16 = 4094;
@@ -75,12 +75,8 @@ impl Bridge {
 
     fn set_vlan_state(&self, core: &Core, port: &Port, vlan: &Vlan, state: PortState) {
         vlan.set_state(state);
-        self.mcast().set_port_vlan_state(
-            core.now(),
-            port.number.into(),
-            vlan.vid,
-            mcast_state(state),
-        );
+        self.mcast()
+            .set_port_vlan_state(core.now(), port.number.into(), vlan.vid, state);
     }
 
     /// Sets the state of all VLANs of an instance on a port. EOPNOTSUPP without MST, EINVAL for an instance that cannot be (0 is the port's own state).
@@ -123,7 +119,7 @@ impl Bridge {
         for vlan in group.iter().filter(|v| self.instance(v.vid) == msti) {
             vlan.set_state(state);
             let mut mcast = self.mcast();
-            mcast.set_port_vlan_state(now, port.number.into(), vlan.vid, mcast_state(state));
+            mcast.set_port_vlan_state(now, port.number.into(), vlan.vid, state);
         }
     }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::MacAddr;
+pub use crate::stp::PortState;
 
 /// A port of the bridge, by whatever number the caller likes (an interface index).
 pub type PortId = u32;
@@ -194,22 +195,6 @@ pub struct Flags {
     pub added_by_star_ex: bool,
     /// The port does not want this source.
     pub blocked: bool,
-}
-
-/// The state of a port, with the bridge's usual numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PortState {
-    /// 0: takes nothing.
-    Disabled,
-    /// 1: neither learns nor forwards.
-    Listening,
-    /// 2: learns, does not forward.
-    Learning,
-    /// 3: forwards.
-    Forwarding,
-    /// 4: cut off by the spanning tree.
-    Blocking,
 }
 
 /// Counters of one direction each: received and sent.

@@ -11,6 +11,7 @@
 //! | `classic.rs`, `classic_timers.rs` | 802.1D-1998: election, topology change, timers |
 //! | `rapid/` | 802.1D-2004: one file for each group of clause 17's machines, under the standard's names |
 //! | `status.rs` | states, roles, actions, and what is shown |
+//! | `words.rs` | what users call all that |
 //!
 //! Cost: a BPDU or a timer looks at every port of the bridge some times; nothing grows with time. Tests: `tests/stp`, a simulated network
 //! against a tree computed by another method, and `tests/stp_kernel`, against the machine's own kernel.
@@ -23,6 +24,7 @@ mod shared;
 mod status;
 mod timer;
 mod vector;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

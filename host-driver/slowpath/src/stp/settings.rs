@@ -28,7 +28,7 @@ pub enum StpError {
     /// A number outside its range (ERANGE).
     #[error("{what} {value} is outside {low} to {high}")]
     Range {
-        /// Which argument.
+        /// Which argument, by the user's word for it.
         what: &'static str,
         /// What was asked.
         value: String,
@@ -101,9 +101,9 @@ impl BridgeTimes {
     /// The first time outside its range; the relation.
     pub fn check(&self) -> Result<(), StpError> {
         for (what, time, range) in [
-            ("max age", self.max_age, MAX_AGE),
-            ("hello time", self.hello_time, HELLO_TIME),
-            ("forward delay", self.forward_delay, FORWARD_DELAY),
+            ("max_age", self.max_age, MAX_AGE),
+            ("hello_time", self.hello_time, HELLO_TIME),
+            ("forward_delay", self.forward_delay, FORWARD_DELAY),
         ] {
             let (low, high) = (
                 Duration::from_secs(*range.start()),
@@ -183,7 +183,7 @@ impl BridgeSettings {
     ///
     /// The first setting that is out of range.
     pub fn check(&self) -> Result<(), StpError> {
-        in_range("transmit hold count", self.tx_hold_count, 1..=10)?;
+        in_range("tx_hold_count", self.tx_hold_count, 1..=10)?;
         self.times.check()
     }
 }
@@ -241,13 +241,13 @@ impl PortSettings {
     ///
     /// The first setting that is out of range.
     pub fn check(&self, protocol: Protocol) -> Result<(), StpError> {
-        in_range("port priority", self.priority, 0..=63)?;
+        in_range("priority", self.priority, 0..=63)?;
         let most = match protocol {
             Protocol::Stp => 65_535,
             Protocol::Rstp => 200_000_000,
         };
         self.cost
-            .map_or(Ok(()), |cost| in_range("path cost", cost, 1..=most))
+            .map_or(Ok(()), |cost| in_range("cost", cost, 1..=most))
     }
 }
 

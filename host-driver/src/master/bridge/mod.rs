@@ -36,9 +36,9 @@ use crate::netdev::{Frame, IfIndex, NetError, RxVerdict};
 use crate::switch::plan::Plan;
 
 use multicast::Knobs;
-pub use port::{BridgePort, Learning, STATES};
-pub use settings::{AGEING_DEFAULT, AGEING_MAX, Stp};
-pub(crate) use settings::{centiseconds, id_text};
+pub use port::{BridgePort, Learning};
+pub use settings::AGEING_DEFAULT;
+pub use smartnic_bridge::Stp;
 
 /// A bridge.
 #[derive(Clone)]
@@ -173,7 +173,7 @@ impl Master for Bridge {
             ));
         }
         self.ports
-            .push(BridgePort::new(member, self.stp.first_state()));
+            .push(BridgePort::new(member, settings::first_state(self.stp)));
         Ok(())
     }
     fn remove_member(&mut self, _now: Duration, member: IfIndex) {

@@ -1,22 +1,14 @@
 //! A port of a bridge: its options by iproute2's words.
 
 use serde_json::{Map, Value, json};
-use smartnic_regs::values::state;
-use smartnic_slowpath::stp::{PointToPoint, PortSettings};
+use smartnic_slowpath::stp::words::{COST_MAX, PORT_PRIORITY_MAX};
+use smartnic_slowpath::stp::{PointToPoint, PortSettings, PortState};
 
 use super::multicast::PortKnobs;
 use super::reserved;
 use crate::master::options;
 use crate::netdev::{IfIndex, NetError};
 
-/// Port states, as Linux numbers and names them.
-pub const STATES: [&str; 5] = [
-    "disabled",
-    "listening",
-    "learning",
-    "forwarding",
-    "blocking",
-];
 /// Words of a port's options.
 pub const PORT_OPTIONS: [&str; 15] = [
     "state",
@@ -45,13 +37,6 @@ pub const IN_HARDWARE: [&str; 7] = [
     "hairpin",
     "isolated",
 ];
-const POINT_TO_POINT: [(&str, PointToPoint); 3] = [
-    ("auto", PointToPoint::Auto),
-    ("yes", PointToPoint::Yes),
-    ("no", PointToPoint::No),
-];
-/// Linux's costs: 16 bits in STP; RSTP's are up to 200,000,000 (802.1D-2004 clause 17.14).
-const COST_MAX: u64 = 200_000_000;
 
 /// Learning of a bridge port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,8 +104,9 @@ impl BridgePort {
     pub(super) fn set(&mut self, option: &str, value: &str) -> Result<(), NetError> {
         let on_off = || options::on_off(option, value);
         match option {
-            // Linux: BR_MAX_PORT_PRIORITY.
-            "priority" => self.stp.priority = options::number(option, value, 0..=63)? as u8,
+            "priority" => {
+                self.stp.priority = options::number(option, value, 0..=PORT_PRIORITY_MAX)? as u8;
+            }
             // iproute2 has no word for "by speed" (a cost of 0 is an error there); ours is 0.
             "cost" => {
                 let cost = options::number(option, value, 0..=COST_MAX)? as u32;
@@ -131,8 +117,9 @@ impl BridgePort {
             "admin_edge" => self.stp.admin_edge = on_off()?,
             "auto_edge" => self.stp.auto_edge = on_off()?,
             "point_to_point" => {
-                let words = POINT_TO_POINT.map(|(word, _)| word);
-                self.stp.point_to_point = POINT_TO_POINT[options::word(option, value, &words)?].1;
+                let words = PointToPoint::WORDS.map(|(word, _)| word);
+                self.stp.point_to_point =
+                    PointToPoint::WORDS[options::word(option, value, &words)?].1;
             }
             "learning" => {
                 self.learning = match value {
@@ -157,7 +144,8 @@ impl BridgePort {
             "hairpin" => self.hairpin = on_off()?,
             "isolated" => self.isolated = on_off()?,
             "group_fwd_mask" => {
-                self.group_fwd_mask = reserved::mask(option, value, reserved::PORT_RESTRICTED)?;
+                self.group_fwd_mask =
+                    reserved::mask(option, value, smartnic_bridge::PORT_RESTRICTED)?;
             }
             _ if self.multicast.set(option, value)? => {}
             _ => {
@@ -170,20 +158,14 @@ impl BridgePort {
 
     /// Options as iproute2 shows them; `state` is the one in force.
     pub(super) fn info(&self, state: u32) -> Map<String, Value> {
-        let point_to_point = POINT_TO_POINT
-            .iter()
-            .find(|(_, p)| *p == self.stp.point_to_point);
         let pairs = [
-            ("state", json!(STATES[state as usize])),
+            ("state", json!(PortState::WORDS[state as usize].0)),
             ("priority", json!(self.stp.priority)),
             ("guard", json!(self.stp.guard)),
             ("root_block", json!(self.stp.root_block)),
             ("admin_edge", json!(self.stp.admin_edge)),
             ("auto_edge", json!(self.stp.auto_edge)),
-            (
-                "point_to_point",
-                json!(point_to_point.map(|(word, _)| word)),
-            ),
+            ("point_to_point", json!(self.stp.point_to_point.word())),
             ("hairpin", json!(self.hairpin)),
             ("learning", json!(self.learning != Learning::Off)),
             ("learning_mode", json!(self.learning.name())),
@@ -203,8 +185,12 @@ impl BridgePort {
 
 /// The state is one that a port can be put into.
 pub(super) fn state(option: &str, value: &str) -> Result<u32, NetError> {
-    match value.parse::<u32>() {
-        Ok(n) if n <= state::BLOCKING => Ok(n),
-        _ => Ok(options::word(option, value, &STATES)? as u32),
+    match PortState::from_word(value) {
+        Some(state) => Ok(state as u32),
+        None => {
+            let words = PortState::WORDS.map(|(word, _)| word).join(", ");
+            let reason = format!("use one of: {words}");
+            Err(NetError::invalid(option, value, reason))
+        }
     }
 }

@@ -10,10 +10,6 @@ use crate::netdev::NetError;
 
 /// 01:80:C2:00:00:01: pause frames, which are never forwarded (802.1D-2004 clause 7.12.6).
 pub const PAUSE: usize = 1;
-/// Bits that a bridge's mask may not have: BPDUs, pause, slow protocols (Linux: BR_GROUPFWD_RESTRICTED).
-pub(super) const BRIDGE_RESTRICTED: u16 = 0b111;
-/// Bits that a port's mask may not have: pause (Linux: BR_GROUPFWD_MACPAUSE).
-pub(super) const PORT_RESTRICTED: u16 = 0b010;
 
 /// Reads a mask as iproute2 writes it, `0x4000` or `16384`.
 pub(super) fn mask(option: &str, value: &str, restricted: u16) -> Result<u16, NetError> {
@@ -43,8 +39,8 @@ pub(super) fn group_address(option: &str, value: &str) -> Result<MacAddr, NetErr
     let reason = "use 01:80:c2:00:00:0n, n other than 1, 2 and 3";
     let bad = || NetError::invalid(option, value, reason);
     let address: MacAddr = value.parse().map_err(|_| bad())?;
-    match address.0 {
-        [0x01, 0x80, 0xc2, 0, 0, n] if n < 16 && !(1..=3).contains(&n) => Ok(address),
+    match smartnic_bridge::reserved(address) {
+        Some(n) if !(1..=3).contains(&n) => Ok(address),
         _ => Err(bad()),
     }
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use smartnic_bridge::Stp;
 use smartnic_regs::values::state;
+use smartnic_slowpath::stp::words::{AGEING_MAX, TIME_MAX, centiseconds};
 use smartnic_slowpath::stp::{BridgeSettings, BridgeTimes, Protocol, StpError};
 use smartnic_slowpath::wire::bpdu::BridgeId;
 
@@ -15,10 +17,6 @@ use crate::netdev::{AddressOrigin, NetError};
 
 /// Default ageing time, in Linux's unit of 1/100 s.
 pub const AGEING_DEFAULT: u64 = 30_000;
-/// Longest ageing time (802.1Q: 1,000,000 s).
-pub const AGEING_MAX: u64 = 100_000_000;
-/// Longest time of the protocol that can be asked for; what fits is checked when all options of a request are known.
-const TIME_MAX: u64 = 10_000;
 const OPTIONS: [&str; 10] = [
     "ageing_time",
     "stp_state",
@@ -33,49 +31,21 @@ const OPTIONS: [&str; 10] = [
 ];
 /// Those that the hardware does.
 const IN_HARDWARE: [&str; 2] = ["ageing_time", "group_fwd_mask"];
-/// 802.1D-2004's force protocol version, by mstpctl's word.
-const VERSIONS: [(&str, Protocol); 2] = [("stp", Protocol::Stp), ("rstp", Protocol::Rstp)];
 
-/// Who runs a bridge's spanning tree, by Linux's numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stp {
-    /// Nobody: all ports forward, and BPDUs are forwarded.
-    Off = 0,
-    /// The driver (Linux: the kernel).
-    On = 1,
-    /// A program of the user's, by the ports' `state`.
-    User = 2,
-}
-
-impl Stp {
-    /// The state of a port that joins, until somebody says otherwise.
-    pub(super) fn first_state(self) -> u32 {
-        match self {
-            Stp::Off => state::FORWARDING,
-            Stp::On => state::DISABLED,
-            Stp::User => state::BLOCKING,
-        }
+/// The state of a port that joins, until somebody says otherwise.
+pub(super) fn first_state(stp: Stp) -> u32 {
+    match stp {
+        Stp::Off => state::FORWARDING,
+        Stp::On => state::DISABLED,
+        Stp::User => state::BLOCKING,
     }
-}
-
-/// A bridge's identifier as `ip -d link` has it, `8000.2:0:0:0:0:1`.
-pub(crate) fn id_text(id: BridgeId) -> String {
-    let [a, b, c, d, e, f] = id.address.0;
-    format!("{:04x}.{a:x}:{b:x}:{c:x}:{d:x}:{e:x}:{f:x}", id.priority)
-}
-
-/// In Linux's unit of 1/100 s.
-pub(crate) fn centiseconds(time: Duration) -> u64 {
-    time.as_millis() as u64 / 10
 }
 
 /// A refusal of the spanning tree, as one of an option.
 fn refused(error: StpError) -> NetError {
     let reason = error.to_string();
     match error {
-        StpError::Range { what, value, .. } => {
-            NetError::invalid(&what.replace(' ', "_"), value, reason)
-        }
+        StpError::Range { what, value, .. } => NetError::invalid(what, value, reason),
         StpError::Relation { max_age, .. } => {
             NetError::invalid("max_age", centiseconds(max_age), reason)
         }
@@ -90,10 +60,10 @@ impl Bridge {
         let times = &mut self.settings.times;
         match option {
             "ageing_time" => self.ageing_time = number(AGEING_MAX)?,
-            "stp_state" => self.set_stp([Stp::Off, Stp::On, Stp::User][number(2)? as usize]),
+            "stp_state" => self.set_stp(Stp::from_number(number(2)?).unwrap_or_default()),
             "forcevers" => {
-                let words = VERSIONS.map(|(word, _)| word);
-                self.settings.protocol = VERSIONS[options::word(option, value, &words)?].1;
+                let words = Protocol::WORDS.map(|(word, _)| word);
+                self.settings.protocol = Protocol::WORDS[options::word(option, value, &words)?].1;
             }
             "priority" => self.settings.priority = number(u16::MAX.into())? as u16,
             "hello_time" => times.hello_time = time()?,
@@ -104,7 +74,8 @@ impl Bridge {
                 self.settings.group_address = reserved::group_address(option, value)?;
             }
             "group_fwd_mask" => {
-                self.group_fwd_mask = reserved::mask(option, value, reserved::BRIDGE_RESTRICTED)?;
+                self.group_fwd_mask =
+                    reserved::mask(option, value, smartnic_bridge::BRIDGE_RESTRICTED)?;
             }
             _ if self.multicast.set(option, value)? => {}
             _ => {
@@ -122,7 +93,7 @@ impl Bridge {
         }
         self.short_ageing = None;
         if stp != Stp::User {
-            let first = stp.first_state();
+            let first = first_state(stp);
             self.ports.iter_mut().for_each(|p| p.state = first);
         }
     }
@@ -171,12 +142,11 @@ impl Bridge {
             priority: settings.priority,
             address: self.id_address(view),
         };
-        let version = VERSIONS.iter().find(|(_, p)| *p == settings.protocol);
         let times = &settings.times;
         let pairs = [
             ("ageing_time", json!(self.ageing_time)),
             ("stp_state", json!(self.stp as u32)),
-            ("forcevers", json!(version.map(|(word, _)| word))),
+            ("forcevers", json!(settings.protocol.word())),
             ("priority", json!(settings.priority)),
             ("hello_time", json!(centiseconds(times.hello_time))),
             ("max_age", json!(centiseconds(times.max_age))),
@@ -184,7 +154,7 @@ impl Bridge {
             ("tx_hold_count", json!(settings.tx_hold_count)),
             ("group_addr", json!(settings.group_address)),
             ("group_fwd_mask", json!(reserved::show(self.group_fwd_mask))),
-            ("bridge_id", json!(id_text(id))),
+            ("bridge_id", json!(id.ip_text())),
             ("fid", json!(self.fid)),
             ("offload", options::offload(&OPTIONS, &IN_HARDWARE)),
         ];

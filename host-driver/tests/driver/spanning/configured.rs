@@ -35,7 +35,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
         ),
         (
             &[("hello_time", "50"), ("stp_state", "1")],
-            "argument hello_time: \"500ms\" is wrong: hello time 500ms is outside 1s to 10s",
+            "argument hello_time: \"500ms\" is wrong: hello_time 500ms is outside 1s to 10s",
         ),
         (
             &[("max_age", "4000"), ("stp_state", "1")],
@@ -85,7 +85,7 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
         (
             "cost",
             "65536",
-            "argument path_cost: \"65536\" is wrong: path cost 65536 is outside 1 to 65535",
+            "argument cost: \"65536\" is wrong: cost 65536 is outside 1 to 65535",
         ),
         (
             "priority",

@@ -48,7 +48,15 @@ impl BridgeId {
     }
 }
 
-/// As Linux shows it: `8000.020000000001`.
+impl BridgeId {
+    /// As `ip -d link` has it: `8000.2:0:0:0:0:1`.
+    pub fn ip_text(&self) -> String {
+        let [a, b, c, d, e, f] = self.address.0;
+        format!("{:04x}.{a:x}:{b:x}:{c:x}:{d:x}:{e:x}:{f:x}", self.priority)
+    }
+}
+
+/// As sysfs and brctl show it: `8000.020000000001`.
 impl fmt::Display for BridgeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, e, g] = self.address.0;
