@@ -7,7 +7,7 @@ use super::{FDB_FIELDS, RECORD_FIELDS, SLOTS, context_fields, join, part, slot_b
 use crate::params::Params;
 use crate::parser::HDR_FIELDS;
 use crate::rtl::prim::{encode, queue, round_robin};
-use crate::rtl::{E, Module, cat, select_onehot};
+use crate::rtl::{E, Module, cat, mux, select_onehot};
 
 /// Bits of the count of headers that wait: more than frames can be on their way between a parser and `commit` (16 beats in the
 /// packer, some tens of records in the buffer, 255 lost frames whose end the packer owes).
@@ -59,7 +59,12 @@ pub fn lookup(p: &Params) -> Module {
             .collect()
     };
     let (waiting, out) = (counter("waiting", WAITING_BITS), counter("out", 3));
-    let wants = |s: usize| waiting[s].any() & !out[s].bit(2);
+    // Whether one waits is a register of its own: the count would be half of the way through the turn and back to the count.
+    let waits = counter("waits", 1);
+    let older: Vec<E> = (0..n as usize)
+        .map(|s| m.named(&format!("older{s}"), waiting[s].gt(1)))
+        .collect();
+    let wants = |s: usize| &waits[s] & !out[s].bit(2);
     let requests: Vec<E> = (0..n as usize).rev().map(wants).collect();
     let requests = m.named("requests", cat(&requests));
     let room = m.wire("room", 1);
@@ -72,6 +77,10 @@ pub fn lookup(p: &Params) -> Module {
             q.if_(&arrivals[s] & !&taken & !w.all(), |q| q.set(w, w + 1));
             q.elif(&taken & !&arrivals[s], |q| q.set(w, w - 1));
         });
+        m.assign(
+            &waits[s],
+            &arrivals[s] | mux(&taken, &older[s], &waits[s]),
+        );
         m.process(|q| {
             q.if_(&taken & !&back, |q| q.set(o, o + 1));
             q.elif(&back & !&taken, |q| q.set(o, o - 1));
@@ -81,7 +90,7 @@ pub fn lookup(p: &Params) -> Module {
     let lost = m.reg("lost", 1, 0);
     // The parser's registers hold the newest header: an older one that still waits, or that is overtaken right now, is lost.
     let stale: Vec<(E, E)> = (0..n as usize)
-        .map(|s| (grant.bit(s as u32), waiting[s].gt(1) | &arrivals[s]))
+        .map(|s| (grant.bit(s as u32), &older[s] | &arrivals[s]))
         .collect();
     let arrived = m.named("arrived", cat(arrivals.iter().rev()));
     m.process(|q| {
@@ -241,8 +250,7 @@ pub fn lookup(p: &Params) -> Module {
         m.assign(&out, &member);
     }
     let idle = m.output_reg("idle", 1, 0);
-    let none_waits: Vec<E> = waiting.iter().map(|w| w.any()).collect();
-    let quiet = rests & !cat(&none_waits).any() & !&ctx_q.valid & !&valid & !arrived.any();
+    let quiet = rests & !cat(&waits).any() & !&ctx_q.valid & !&valid & !arrived.any();
     m.assign(&idle, quiet);
     m
 }
