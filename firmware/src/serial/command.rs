@@ -215,6 +215,8 @@ fn find(bus: &mut impl Bus, words: &mut Words<'_>, answer: &mut Answer) -> Resul
     ours(bus)?;
     let end = places.min(from + FOUND_PLACES);
     for index in from..end {
+        // A host may take the tables meanwhile.
+        ours(bus)?;
         let (result, low, high) = bridge::fdb_entry(bus, index).ok_or(Fault::NoAnswer)?;
         if fdb::RESULT::FOUND.get(result) == 1 {
             answer.word("ok");

@@ -34,6 +34,9 @@ pub struct Board {
     pub links: Vec<(u64, u32, u32)>,
     /// What was written, but for kicks, MDIO and characters.
     pub written: Vec<(u32, u32)>,
+    pub accesses: u64,
+    /// Accesses after which a host takes the tables, if one does.
+    pub host_after: Option<u32>,
 }
 
 impl Board {
@@ -62,6 +65,8 @@ impl Board {
             kicks: 0,
             links: vec![],
             written: vec![],
+            accesses: 0,
+            host_after: None,
         };
         use board::BOARD_ID::{BOARD, MDIO_BUSES, PORTS};
         board.put(
@@ -111,6 +116,20 @@ impl Board {
         self.phys.values_mut().for_each(|p| p.now = now);
     }
 
+    fn access(&mut self) {
+        self.pass(self.access_cycles);
+        self.accesses += 1;
+        match &mut self.host_after {
+            Some(0) => {
+                self.put(board::OWNER, 0, board::OWNER::HOST.put(1));
+                self.written.clear();
+                self.host_after = None;
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
+    }
+
     fn frame(&mut self, command: u32) {
         use board::MDIO_COMMAND::{BUS, DATA, PHY, REGISTER, WRITE};
         assert!(self.cycles >= self.busy_until, "a frame while one runs");
@@ -147,7 +166,7 @@ impl Board {
 
 impl Bus for Board {
     fn read(&mut self, addr: u32) -> u32 {
-        self.pass(self.access_cycles);
+        self.access();
         assert!(
             pages::PAGES.iter().any(|p| p.base >> 12 == addr >> 12),
             "{addr:#x}: nobody answers, the processor would stop"
@@ -173,7 +192,7 @@ impl Bus for Board {
     }
 
     fn write(&mut self, addr: u32, value: u32) {
-        self.pass(self.access_cycles);
+        self.access();
         assert!(
             pages::PAGES.iter().any(|p| p.base >> 12 == addr >> 12),
             "{addr:#x}: nobody answers, the processor would stop"

@@ -79,6 +79,64 @@ fn defaults_of_a_bridge_once_after_a_reset() {
     assert_eq!(says, [VERSION_WORD, 1, 99]);
 }
 
+/// Registers of the switch's configuration.
+fn table(written: &(u32, u32)) -> bool {
+    (0x1000..0xa000).contains(&written.0) || written.0 < 0x1000
+}
+
+/// A host takes the tables in the middle of what the firmware does there: the write that is on its way is the last one.
+#[test]
+fn a_host_may_take_the_tables_at_any_time() {
+    let (mut early, mut late) = (0, 0);
+    for after in 0..400 {
+        let mut b = Board::new(2, 2);
+        let mut app = App::new(&mut b, 99);
+        b.host_after = Some(after);
+        turns(&mut app, &mut b, 200);
+        assert!(b.host_after.is_none());
+        let more = b.written.iter().filter(|w| table(w)).count();
+        assert!(more <= 1, "after {after}: {:x?}", b.written);
+        let done = b.reg(fdb::AGE_PERIOD, 0) == AGE_PERIOD;
+        (early, late) = (early + u32::from(!done), late + u32::from(done));
+    }
+    assert!(early > 50 && late > 50, "{early} before, {late} after");
+}
+
+/// The same while a lost link's stations are forgotten.
+#[test]
+fn a_host_may_take_the_tables_when_a_link_is_lost() {
+    // A port that loses its link, and a host that comes so many accesses later.
+    let lose = |host_after| {
+        let mut b = Board::new(2, 2);
+        b.phys.insert((0, 0), Phy::new(Kind::Marvell));
+        b.phy(0, 0).plug(Some(Partner::full(&[1000])));
+        let mut app = App::new(&mut b, 99);
+        turns(&mut app, &mut b, 2000);
+        assert_eq!(b.link(0), Some(1000));
+        b.flushes.clear();
+        b.written.clear();
+        b.phy(0, 0).plug(None);
+        b.host_after = host_after;
+        let from = b.accesses;
+        while b.link(0).is_some() {
+            app.turn(&mut b);
+        }
+        let took = b.accesses - from;
+        turns(&mut app, &mut b, 100);
+        (b, took as u32)
+    };
+    let (b, took) = lose(None);
+    assert_eq!(b.flushes.len(), 1);
+    let mut flushed = 0;
+    for after in took - 60..took {
+        let (b, _) = lose(Some(after));
+        let more = b.written.iter().filter(|w| table(w)).count();
+        assert!(more <= 1, "after {after}: {:x?}", b.written);
+        flushed += b.flushes.len();
+    }
+    assert!((1..60).contains(&flushed), "{flushed}");
+}
+
 #[test]
 fn a_host_that_owns_the_tables_is_left_alone() {
     let mut b = Board::new(2, 2);
@@ -92,13 +150,12 @@ fn a_host_that_owns_the_tables_is_left_alone() {
     turns(&mut app, &mut b, 100);
     assert_eq!(b.link(0), None);
     assert!(b.flushes.is_empty());
-    let tables = |w: &&(u32, u32)| (0x1000..0xa000).contains(&w.0) || w.0 < 0x1000;
-    assert_eq!(b.written.iter().find(tables), None);
+    assert_eq!(b.written.iter().find(|w| table(w)), None);
     // Given back, without a reset: what the host set up stays.
     b.put(fdb::AGE_PERIOD, 0, 5);
     b.put(board::OWNER, 0, 0);
     turns(&mut app, &mut b, 1000);
-    assert_eq!(b.written.iter().find(tables), None);
+    assert_eq!(b.written.iter().find(|w| table(w)), None);
     reset(&mut b);
     turns(&mut app, &mut b, 1000);
     check_own(&b);

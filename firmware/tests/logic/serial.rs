@@ -239,6 +239,15 @@ fn a_host_has_the_tables_to_itself() {
     assert_eq!(b.ask("m 0 1 2"), "ok 0141");
     assert_eq!(b.ask(&format!("w {:x} 12", board::LEDS.at(1))), "ok");
     assert_eq!(b.board.reg(board::LEDS, 1), 0x12);
+    // It may come while entries are looked at.
+    for after in [10, 100, 1000] {
+        b.board.put(board::OWNER, 0, 0);
+        b.board.host_after = Some(after);
+        b.ask("f 0");
+        let read = b.board.written.iter().filter(|w| w.0 == fdb::COMMAND.addr);
+        assert!(read.count() <= 1, "after {after}");
+        assert_eq!(b.board.host_after, None);
+    }
     // The owner is the client on this line.
     let serial = board::OWNER::HOST.put(1) | board::OWNER::SERIAL.put(1);
     b.board.put(board::OWNER, 0, serial);
