@@ -250,12 +250,14 @@ pub fn rings(s: Shape) -> Module {
         c("running") & (c("pend").any() | c("waiting").any()),
     ]);
     let active = m.named("active", any_of(1, &active));
+    // What is active comes from everywhere: a register of its own, before it begins the count again.
+    let was_active = m.delay("was_active", &active);
     let calm = m.reg("calm", 5, 0);
     m.process(|p| {
-        p.if_(&active, |p| p.set(&calm, 0));
+        p.if_(&was_active, |p| p.set(&calm, 0));
         p.elif(!calm.all(), |p| p.set(&calm, &calm + 1));
     });
-    m.output_of("idle", calm.all() & !&active);
+    m.output_of("idle", calm.all() & !&was_active & !&active);
     m
 }
 
