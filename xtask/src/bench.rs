@@ -22,7 +22,7 @@ pub struct Args {
     /// Seeds every random choice; for `resources` the first of the seeds of place and route.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How often to measure; the median is printed. For `resources`: how many seeds [default: 3 for the core alone, 5 on the first board, else 1].
+    /// How often to measure; the median is printed. For `resources`: how many seeds, 0 for areas alone [default: 3 for the core alone, 5 on the first board, else 1].
     #[arg(long)]
     runs: Option<u32>,
     /// `resources` only: this board and its blocks [default: the core of two ports alone, then all boards].

@@ -24,7 +24,10 @@ use crate::{boards, paths};
 /// The board whose FPGA the card without a board is measured on.
 const FIRST: &str = "versa-ecp5-5g";
 
-/// Seeds of place and route for that board, and for the others.
+/// The board whose FPGA the card is measured on if it has more ports than the first board.
+const LARGEST: &str = "ecp5-85f";
+
+/// Seeds of place and route for the first board, and for the others.
 const SEEDS: (u32, u32) = (5, 1);
 
 /// Seeds for the card without a board.
@@ -52,8 +55,12 @@ pub fn run(args: &Args) -> Result<()> {
     tools::prepare();
     let mut failed = Vec::new();
     if args.board.is_none() {
-        let first = boards::find(FIRST)?;
-        let mut bench = Bench::new(args, &first, CARD_SEEDS);
+        let all = boards::all()?;
+        let mut board = boards::pick(&all, FIRST)?;
+        if u64::from(args.ports.unwrap_or(2)) > board["ports"].as_u64().unwrap_or(0) {
+            board = boards::pick(&all, LARGEST)?;
+        }
+        let mut bench = Bench::new(args, &board, CARD_SEEDS);
         bench.note(args, |bench| bench.part(&card(args)), &mut failed);
         if args.ports.is_some() || args.verilog.is_some() || args.block.is_some() {
             return finish(&failed);
