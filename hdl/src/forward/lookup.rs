@@ -77,10 +77,7 @@ pub fn lookup(p: &Params) -> Module {
             q.if_(&arrivals[s] & !&taken & !w.all(), |q| q.set(w, w + 1));
             q.elif(&taken & !&arrivals[s], |q| q.set(w, w - 1));
         });
-        m.assign(
-            &waits[s],
-            &arrivals[s] | mux(&taken, &older[s], &waits[s]),
-        );
+        m.assign(&waits[s], &arrivals[s] | mux(&taken, &older[s], &waits[s]));
         m.process(|q| {
             q.if_(&taken & !&back, |q| q.set(o, o + 1));
             q.elif(&back & !&taken, |q| q.set(o, o - 1));
