@@ -70,24 +70,33 @@ pub(crate) fn ingress(params: &Params) -> Module {
             .collect();
         select_onehot(v[0].1.width(), &v)
     };
-    let x_valid = m.reg("x_valid", 1, 0);
     let some = m.named("some_granted", granted.any());
-    m.assign(&x_valid, &some);
     let x_hot = m.delay("x_hot", &granted);
     let x_source = m.delay("x_source", &encode(&granted, 4));
     let x_data = m.delay_if(&some, "x_data", &select(1));
     let x_tail = m.delay_if(&some, "x_tail", &tail_bytes(&select(2)));
-    let [x_sop, x_eop, x_err] =
-        [("x_sop", 3), ("x_eop", 4), ("x_err", 5)].map(|(n, k)| m.delay_if(&some, n, &select(k)));
+    let [x_eop, x_err] =
+        [("x_eop", 4), ("x_err", 5)].map(|(n, k)| m.delay_if(&some, n, &select(k)));
 
-    // Context of the source.
-    // What decides about a cell is kept beside the LUT RAM, whose read would be the longest part of the way to `take`.
+    // Context of the source. What decides about a cell is kept beside the LUT RAM, and looked up while the beat is on its way into
+    // the registers above: the context has settled by then, and the way to `take` begins here.
     let [in_frame, dropping, full, longest] =
         ["in_frame", "dropping", "cell_full", "longest"].map(|name| m.reg(name, s, 0));
-    let of = |flags: &E| (flags & &x_hot).any();
-    let start = m.named("start", !of(&in_frame));
-    let beat = m.named("beat", &x_valid & (!&start | &x_sop));
-    let drop_before = m.named("drop_before", !&start & of(&dropping));
+    let of = |flags: &E, source: &E| (flags & source).any();
+    let next = |name: &str, value: &E| {
+        let x = m.reg(name, 1, 0);
+        m.assign(&x, value);
+        x
+    };
+    let inside = m.named("inside_frame", of(&in_frame, &granted));
+    let lost_before = m.named("lost_before", &inside & of(&dropping, &granted));
+    let counts = m.named("counts", &some & (&inside | select(3)));
+    let asks = &counts & (!&inside | (of(&full, &granted) & !&lost_before));
+    let start = next("start", &!&inside);
+    let beat = next("beat", &counts);
+    let drop_before = next("drop_before", &lost_before);
+    let need = next("need", &asks);
+    let short = next("short", &!(&inside & of(&longest, &granted)));
     let ctx = m.inst("contexts", &ram::lut(nb + 2 * c, s as u64));
     let word = m.named("word", ctx.port("rdata"));
     let (ctx_n, ctx_cell, ctx_head) = (word.slice(0, nb), word.slice(nb, c), word.slice(nb + c, c));
@@ -97,12 +106,8 @@ pub(crate) fn ingress(params: &Params) -> Module {
     // Admission of a cell.
     let (admit, pool_ok) = (m.input("admit", s), m.input("pool_ok", 1));
     let (cell_valid, new_cell) = (m.input("spare_valid", 1), m.input("spare", c));
-    let need = m.named("need", &beat & (&start | (of(&full) & !&drop_before)));
-    let own = m.named("own", of(&admit));
-    let give = m.named(
-        "give",
-        &need & &cell_valid & (&own | &pool_ok) & (&start | !of(&longest)),
-    );
+    let own = next("own", &of(&admit, &granted));
+    let give = m.named("give", &need & &short & &cell_valid & (&own | &pool_ok));
     let refuse = m.named("refuse", &need & !&give);
     let drop_now = m.named("drop_now", &drop_before | &refuse);
     let cell = m.named("cell_now", mux(&need, &new_cell, &ctx_cell));
@@ -190,7 +195,7 @@ pub(crate) fn ingress(params: &Params) -> Module {
         &[
             granted.any(),
             request.any(),
-            x_valid,
+            beat,
             write,
             link,
             lost,

@@ -5,13 +5,13 @@
 //! so the pool's use is the sum of the differences, whatever the registers are changed to while cells are out.
 //!
 //! What is written above the number of cells (LIMIT: above the longest ring) becomes that number. LIMIT is given to the queues as `limit{d}`.
-//! `pause_request` is a level for each source: set above PAUSE_ON, cleared below PAUSE_OFF. Latency: `admit` follows a change of `own` after one cycle
-//! (ingress grants a source at most every second cycle), `pool_ok` at once. Cost: about 40 LUT4 a source. Test: `tests/buffer`.
+//! `pause_request` is a level for each source: set above PAUSE_ON, cleared below PAUSE_OFF. Latency: `admit` follows a change of `own` at once (ingress holds it for the cycle
+//! after a grant, and grants a source at most every second cycle), `pool_ok` follows the pool's use at once, and SHARED after one cycle. Cost: about 40 LUT4 a source. Test: `tests/buffer`.
 
 use crate::params::Params;
 use crate::regbus::RegFile;
 use crate::rtl::prim::step;
-use crate::rtl::{E, Module, any_of, cat};
+use crate::rtl::{E, Module, any_of, cat, mux};
 use smartnic_regs::queue;
 
 /// The accounting of `params.sources()` sources over `params.cells` cells; a queue holds at most `ring` cells.
@@ -65,9 +65,7 @@ pub(crate) fn pool(params: &Params, ring: u64) -> Module {
             p.if_(up.ne(&down), |p| p.set(&used, step(&used, &up)));
             p.if_(own_up.ne(&own_down), |p| p.set(&own, step(&own, &own_up)));
         });
-        let ok = m.reg(&format!("admit{i}"), 1, 0);
-        m.assign(&ok, own.lt(&guarantee[i as usize]));
-        admit.push(ok);
+        admit.push(m.named(&format!("admit{i}"), own.lt(&guarantee[i as usize])));
         let held = m.reg(&format!("pause{i}"), 1, 0);
         m.process(|p| {
             p.if_(used.gt(&on), |p| p.set(&held, true));
@@ -85,7 +83,16 @@ pub(crate) fn pool(params: &Params, ring: u64) -> Module {
     });
     let joined = |v: &[E]| cat(v.iter().rev());
     m.output_of("admit", joined(&admit));
-    m.output_of("pool_ok", pool_used.lt(&shared));
+    // The comparison waits beside each value that the use can have next.
+    let pool_ok = m.output_reg("pool_ok", 1, 0);
+    let [more, less, same] = [
+        ("more_ok", (&pool_used + 1).lt(&shared)),
+        ("less_ok", !shared.lt(&pool_used)),
+        ("same_ok", pool_used.lt(&shared)),
+    ]
+    .map(|(name, ok)| m.named(name, ok));
+    let changed = mux(&taken_pool, more, less);
+    m.assign(&pool_ok, mux(taken_pool.ne(&freed_pool), changed, same));
     m.output_of("pause_request", joined(&pause));
     regs.finish();
     m

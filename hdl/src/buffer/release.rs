@@ -48,13 +48,15 @@ pub(crate) fn release(params: &Params) -> Module {
         .collect();
     let chains = m.inst("chains", &fifo(c + 12, PAUSE));
 
-    // Stage 1, every second cycle: a request is chosen. Its sum is read in the cycle after that.
+    // Stage 1, every second cycle: a request is chosen, in the cycle before the one that takes it (nothing else takes any). Its sum is
+    // read in the cycle after that.
     let odd = m.reg("odd", 1, 0);
     m.assign(&odd, !&odd);
     let valid: Vec<E> = queues.iter().rev().map(|q| q.0.clone()).collect();
-    let open = m.named("open", &run & !&odd & !chains.port("almost_full"));
+    let open = m.named("open", &run & &odd & !chains.port("almost_full"));
     let request = m.named("request", cat(&valid) & open.repl(3));
-    let grant = round_robin(&m, "rr", &request, &lit(1, 1));
+    let grant = m.reg("chosen", 3, 0);
+    m.assign(&grant, round_robin(&m, "rr", &request, &lit(1, 1)));
     for (i, take) in takes.iter().enumerate() {
         m.assign(take, grant.bit(i as u32));
     }
@@ -79,17 +81,20 @@ pub(crate) fn release(params: &Params) -> Module {
         p.if_(!&odd, |p| p.set(&word2, &word1));
     });
     let head2 = word2.slice(0, c);
+    // What the sum must be before this request for the frame to be complete with it; below zero: `beyond` in any case.
+    let missing2 = m.reg_nr("missing2", 5);
+    let [copies1, count1] = [12, 16].map(|at| word1.slice(c + at, 4).zext(5));
+    m.process(|p| p.if_(!&odd, |p| p.set(&missing2, &copies1 - &count1)));
     let sums = m.inst("sums", &ram::block(4, n));
     let stored = m.delay("stored", &sums.port("rdata"));
     let last_sum = m.reg_nr("last_sum", 4);
     let same1 = m.delay("same1", &(&valid2 & head1.eq(&head2)));
     let same2 = m.delay("same2", &same1);
     let done = m.named("done_before", mux(&same2, &last_sum, &stored));
-    let (copies, count) = (word2.slice(c + 12, 4), word2.slice(c + 16, 4));
-    let sum = m.named("sum", done.zext(5) + count.zext(5));
-    let complete = m.named("complete", sum.eq(copies.zext(5)));
-    let beyond = m.named("beyond", sum.gt(copies.zext(5)));
-    let rest = m.named("rest", sum.trunc(4) & (!&complete).repl(4));
+    let complete = m.named("complete", done.zext(5).eq(&missing2));
+    let beyond = m.named("beyond", missing2.bit(4) | done.gt(missing2.trunc(4)));
+    let sum = m.named("sum", &done + word2.slice(c + 16, 4));
+    let rest = m.named("rest", &sum & (!&complete).repl(4));
     let keep = m.named("keep", mux(&beyond, &done, &rest));
     m.process(|p| p.if_(&valid2, |p| p.set(&last_sum, &keep)));
     sums.drive("we", !&run | &valid2)
@@ -108,7 +113,7 @@ pub(crate) fn release(params: &Params) -> Module {
     let source = m.reg_nr("source", 4);
     let link_data = m.input("link_data", c);
     let (push_ready, link_grant) = (m.input("push_ready", 1), m.input("link_grant", 1));
-    let last = m.named("last", left.eq(1));
+    let last = m.reg_nr("last", 1);
     m.output_of("link_request", &pushing & !&last);
     m.output_of("link_addr", &cell);
     let push = m.named("push", &pushing & (&last | &link_grant));
@@ -126,6 +131,7 @@ pub(crate) fn release(params: &Params) -> Module {
         p.set(&linking, &pushed & !&last);
         p.if_(&pushed, |p| {
             p.set(&left, &left - 1);
+            p.set(&last, left.eq(2));
             p.set(&pushing, false);
         });
         p.if_(&linking, |p| {
@@ -135,6 +141,7 @@ pub(crate) fn release(params: &Params) -> Module {
         p.if_(&begin, |p| {
             p.set(&cell, chain.slice(0, c));
             p.set(&left, chain.slice(c + 4, 8));
+            p.set(&last, chain.slice(c + 4, 8).eq(1));
             p.set(&source, chain.slice(c, 4));
             p.set(&pushing, true);
         });

@@ -210,7 +210,8 @@ pub(super) fn build(m: &Module, s: &Size) {
         p.if_(c.at(C4) & table_slot, |p| {
             p.set(&c.w.key, displaced.trunc(KEY_BITS));
         });
-        p.if_(&take, |p| {
+        // What the operation works on is taken in every C0, as the choice of an operation comes late, and means something once it has begun.
+        p.if_(c.at(C0), |p| {
             let back_op = mux(&take_place, lit(3, op::PLACE), lit(3, op::SWEEP));
             p.set(&c.w.op, mux(&take_prep, &prep.op, back_op));
             p.set(&key_op, &searching);
@@ -239,6 +240,8 @@ pub(super) fn build(m: &Module, s: &Size) {
             p.set(&c.w.way, mux(&take_place, any_way, slot.slice(0, 3)));
             p.set(&c.w.host, &take_prep & &prep.host);
             p.set(&c.w.exists, &take_back | &exists);
+        });
+        p.if_(&take, |p| {
             p.set(&c.random, cat(&[feedback.clone(), c.random.slice(1, 15)]));
             p.set(&place_last, &take_place);
             p.if_(&take_prep, |p| p.set(&turns, &turns + 1));

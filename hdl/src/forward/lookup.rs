@@ -51,7 +51,7 @@ pub fn lookup(p: &Params) -> Module {
     // How many headers of each source wait, and how many of its verdicts are out: `commit` has four slots a source.
     // Phases 1 to 3 of a header, a register each: they have loads in all the header's registers.
     let [load, ask, ask_source] = ["load", "ask", "ask_source"].map(|name| m.reg(name, 1, 0));
-    let rests = m.named("rests", !(&load | &ask | &ask_source));
+    let rests = m.reg("rests", 1, 0);
     let consumed = m.input("consumed", n);
     let counter = |what: &str, bits: u32| -> Vec<E> {
         (0..n)
@@ -67,8 +67,9 @@ pub fn lookup(p: &Params) -> Module {
     let wants = |s: usize| &waits[s] & !out[s].bit(2);
     let requests: Vec<E> = (0..n as usize).rev().map(wants).collect();
     let requests = m.named("requests", cat(&requests));
-    let room = m.wire("room", 1);
-    let start = m.named("start", &rests & requests.any() & &req_ready & &room);
+    // As of the cycle before: what a header fills it has filled by then, for another cannot begin until its phases are over.
+    let room = m.reg("room", 1, 0);
+    let start = m.named("start", &rests & requests.any() & &room);
     let grant = round_robin(&m, "turn", &requests, &start);
     for s in 0..n as usize {
         let taken = m.named(&format!("taken{s}"), &start & grant.bit(s as u32));
@@ -100,6 +101,7 @@ pub fn lookup(p: &Params) -> Module {
     m.assign(&load, &start);
     m.assign(&ask, &load);
     m.assign(&ask_source, &ask);
+    m.assign(&rests, !(&start | &load | &ask));
 
     // Phase 1: the header of the chosen source.
     let choose = |f: &dyn Fn(usize) -> E| -> E {
@@ -184,7 +186,7 @@ pub fn lookup(p: &Params) -> Module {
     let ctx = m.named("ctx", &ctx);
     let rsp_valid = m.input("rsp_valid", 1);
     let ctx_q = queue(&m, "ctx_q", 16, &ask, &ctx, &rsp_valid);
-    m.assign(&room, &ctx_q.ready);
+    m.assign(&room, &ctx_q.ready & &req_ready);
 
     // The FDB answers in order: destination, source, destination, ...
     let found_valid = m.input("found_valid", 1);

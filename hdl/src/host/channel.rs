@@ -4,7 +4,7 @@
 //! least as long to arrive as its completion takes to go. A register slice keeps a word that was offered as it is until it is taken.
 //! Half a beat a cycle and a cycle a transfer: 4 Gb/s, what [`crate::pcie::write`] takes. Test: `tests/host.rs`.
 
-use crate::rtl::{E, Module, all_of, any_of, lit, mux, pick};
+use crate::rtl::{E, Module, any_of, lit, mux, pick};
 
 /// Signals of a writer, and widths.
 pub(crate) const FIELDS: &[(&str, u32)] = &[
@@ -23,14 +23,19 @@ pub fn channel() -> Module {
     let valid = m.output_reg("wr_valid", 1, 0);
     let ready = m.input("wr_ready", 1);
     let asks: Vec<E> = (0..3).map(|i| m.input(&format!("w{i}_valid"), 1)).collect();
-    // Within a transfer, and whose turn it is: chosen a cycle before, so that a writer's `ready` does not hang on another's `valid`.
+    // Within a transfer, and whose turn it is: chosen a cycle before, so that a writer's `ready` is a register.
     let locked = m.reg("locked", 1, 0);
     let granted = m.reg("granted", 1, 0);
     let owner = m.reg_nr("owner", 2);
+    let free: Vec<E> = (0..3)
+        .map(|i| m.output_reg(&format!("w{i}_ready"), 1, 0))
+        .collect();
+    let none_above = [lit(1, 1), !&asks[0], !(&asks[0] | &asks[1])];
     let fresh = mux(&asks[0], lit(2, 0), mux(&asks[1], lit(2, 1), lit(2, 2)));
-    let free = m.named("free", &granted & !&valid);
     let asked = m.named("asked", pick(&owner, &asks));
-    let takes = m.named("takes", &free & &asked);
+    let taken: Vec<E> = free.iter().zip(&asks).map(|(f, a)| f & a).collect();
+    let takes = m.named("takes", any_of(1, &taken));
+    let open = m.named("open", any_of(1, &free));
     let mut values = vec![];
     for (name, width) in FIELDS {
         let from: Vec<E> = (0..3)
@@ -39,7 +44,7 @@ pub fn channel() -> Module {
         let o = m.output_reg_nr(&format!("wr_{name}"), *width);
         let v = m.named(&format!("chosen_{name}"), pick(&owner, &from));
         // Whether there is a word comes late, and the words are wide: they are taken in any case, and mean something with `valid`.
-        m.process(|p| p.if_(&free, |p| p.set(&o, &v)));
+        m.process(|p| p.if_(&open, |p| p.set(&o, &v)));
         values.push(v);
     }
     m.output_of("wr_keep", lit(8, 0xff));
@@ -57,8 +62,16 @@ pub fn channel() -> Module {
         // Who takes its offer back before its first word makes room.
         p.elif(!&locked & !&asked, |p| p.set(&granted, false));
     });
-    for i in 0..3u64 {
-        m.output_of(&format!("w{i}_ready"), all_of(&[free.clone(), owner.eq(i)]));
+    // The next cycle's: granted to this one, and no word here.
+    let empties = m.named("empties", !&takes & (!&valid | &ready));
+    let stays = m.named("stays", &locked | &asked);
+    for (i, free) in free.iter().enumerate() {
+        let turn = mux(
+            &granted,
+            &stays & owner.eq(i as u64),
+            &asks[i] & &none_above[i],
+        );
+        m.assign(free, &empties & turn);
     }
     let drained = m.named("drained_i", !&valid & !&locked);
     m.output_of("drained", &drained);

@@ -85,7 +85,8 @@ pub fn dma_write() -> Module {
     );
     // The flags of the counters are registers: found a cycle ahead, for the step after the one that is made now.
     let need = m.reg("need", 1, 0);
-    let moves = m.named("moves", state.eq(body) & (!&need | &valid));
+    let in_body = m.reg("in_body", 1, 0);
+    let moves = m.named("moves", &in_body & (!&need | &valid));
     let takes = m.named("takes", &moves & &need);
     let one_left = mux(&takes, source_left.eq(2), source_left.eq(1));
     let source_last = m.delay("source_last", &one_left);
@@ -161,8 +162,14 @@ pub fn dma_write() -> Module {
             });
             s.case(h0, |p| p.set(&state, h1));
             s.case(h1, |p| p.set(&state, h2));
-            s.case(h2, |p| p.set(&state, mux(&four, lit(4, h3), lit(4, body))));
-            s.case(h3, |p| p.set(&state, body));
+            s.case(h2, |p| {
+                p.set(&state, mux(&four, lit(4, h3), lit(4, body)));
+                p.set(&in_body, !&four);
+            });
+            s.case(h3, |p| {
+                p.set(&state, body);
+                p.set(&in_body, true);
+            });
             s.default(|p| {
                 p.if_(&moves, |p| {
                     p.set(&to_go, &to_go - 1);
@@ -177,10 +184,14 @@ pub fn dma_write() -> Module {
                     p.set(&left, &left - bytes.zext(14));
                     p.set(&addr, &addr + bytes.zext(64));
                     p.set(&state, mux(&done, lit(4, idle), lit(4, calc)));
+                    p.set(&in_body, false);
                 });
             });
         });
-        p.if_(&flr, |p| p.set(&state, idle));
+        p.if_(&flr, |p| {
+            p.set(&state, idle);
+            p.set(&in_body, false);
+        });
     });
     // Double words to beats.
     let header0 = cat(&[lit(2, 1), four.clone(), lit(19, 0), lit(3, 0), dws.clone()]);
