@@ -136,19 +136,16 @@ pub fn complete(s: Shape) -> Module {
                 p.set(&size, &e_size);
                 p.set(&place, 0);
                 p.set(&step, 0);
+                // The vector, in case that one is raised next.
+                let raised = mux(&broken, lit(4, vector::ERROR.into()), ring.zext(4));
+                p.set(&at, raised.zext(64));
                 p.if_(&turn, |p| {
-                    p.if_(&broken, |p| {
-                        p.set(&at, u64::from(vector::ERROR));
-                        p.set(&state, fault);
-                    });
+                    p.if_(&broken, |p| p.set(&state, fault));
                     p.elif(&e_write, |p| {
                         p.set(&wants, true);
                         p.set(&state, queue);
                     });
-                    p.elif(&e_due, |p| {
-                        p.set(&at, ring.zext(64));
-                        p.set(&state, signal);
-                    });
+                    p.elif(&e_due, |p| p.set(&state, signal));
                     p.else_(|p| p.set(&ring, &next));
                 });
             });

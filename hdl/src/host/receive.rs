@@ -20,7 +20,7 @@
 
 use super::{STALL, Shape, WAIT};
 use crate::meta;
-use crate::rtl::{Module, all_of, any_of, cat, lit, mux, pick, ram};
+use crate::rtl::{E, Module, Proc, all_of, any_of, cat, lit, mux, pick, ram};
 use smartnic_regs::ring::completion as c;
 use smartnic_regs::values::reason;
 
@@ -41,7 +41,22 @@ pub fn receive(s: Shape) -> Module {
     let (data, sop, eop) = (m.reg_nr("data", 64), m.reg_nr("sop", 1), m.reg_nr("eop", 1));
     let (frame, source) = (m.reg_nr("frame", meta::width()), m.reg_nr("source", 4));
     let (class, length) = (m.reg_nr("frame_class", 3), m.reg_nr("length", 14));
-    let holds = state.eq(record) | (state.eq(rest) & &ended);
+    // The states that decide about a word have a register each.
+    let [in_body, in_fill, in_rest, in_drop] =
+        ["in_body", "in_fill", "in_rest", "in_drop"].map(|name| m.reg(name, 1, 0));
+    let go = |p: &mut Proc, to: E| {
+        for (flag, of) in [
+            (&in_body, body),
+            (&in_fill, fill),
+            (&in_rest, rest),
+            (&in_drop, drop),
+        ] {
+            p.set(flag, to.eq(of));
+        }
+        p.set(&state, to);
+    };
+    let to = |of: u64| lit(4, of);
+    let holds = state.eq(record) | (&in_rest & &ended);
     let out_ready = m.named("out_ready_i", !&full & !holds);
     m.output_of("out_ready", &out_ready);
     let sop_in = m.input("out_sop", 1);
@@ -124,9 +139,6 @@ pub fn receive(s: Shape) -> Module {
     let starved = m.reg("starved", 4, 0);
     let starves = m.named("starves", starved.bit_at(&ring));
     let w_ready = m.input("w_ready", 1);
-    let in_body = m.named("in_body", state.eq(body));
-    let in_fill = m.named("in_fill", state.eq(fill));
-    let in_rest = m.named("in_rest", state.eq(rest));
     let stalled = m.named("stalled", stall.bit(10));
     // A frame that begins in the middle of another: the switch was reset.
     let fresh = m.named("fresh", &full & &sop & &inside);
@@ -136,7 +148,7 @@ pub fn receive(s: Shape) -> Module {
     let drains = any_of(
         1,
         &[
-            state.eq(drop) & !&fresh,
+            &in_drop & !&fresh,
             &in_rest & !&ended & !&lost & !&fresh,
             &in_fill & (!&sop | &stalled),
             state.eq(idle) & !&sop,
@@ -169,7 +181,7 @@ pub fn receive(s: Shape) -> Module {
                 p.set(&wait, 0);
                 p.if_(&full & &sop, |p| {
                     p.set(&ring, &wanted);
-                    p.set(&state, choose);
+                    go(p, to(choose));
                 });
             });
             s.case(choose, |p| {
@@ -179,7 +191,7 @@ pub fn receive(s: Shape) -> Module {
                     p.set(&ring, 0);
                     p.if_(ring.is_zero(), |p| {
                         p.set(&misses, true);
-                        p.set(&state, drop);
+                        go(p, to(drop));
                     });
                 });
                 p.elif(&turn, |p| {
@@ -187,12 +199,12 @@ pub fn receive(s: Shape) -> Module {
                     p.if_(&able & &clear, |p| {
                         p.set(&busy_ring, &ring);
                         p.set_slice_at(&starved, &ring, &lit(1, 0));
-                        p.set(&state, load);
+                        go(p, to(load));
                     });
                     p.elif(!&coming | &starves | wait.bit(9), |p| {
                         p.set_slice_at(&starved, &ring, &coming);
                         p.set(&misses, true);
-                        p.set(&state, drop);
+                        go(p, to(drop));
                     });
                 });
             });
@@ -202,7 +214,7 @@ pub fn receive(s: Shape) -> Module {
                 p.if_(step.eq(3), |p| {
                     p.set(&space, fetched.slice(0, 16));
                     p.set(&cookie, fetched.slice(32, 32));
-                    p.set(&state, start);
+                    go(p, to(start));
                 });
             });
             s.case(start, |p| {
@@ -212,23 +224,23 @@ pub fn receive(s: Shape) -> Module {
                 p.set(&bytes, &n);
                 p.set(&left, &n);
                 let some = space.any() & length.any();
-                p.set(&state, mux(some, lit(4, body), lit(4, rest)));
+                go(p, mux(some, to(body), to(rest)));
             });
             s.case(body, |p| {
                 p.if_(&gives, |p| {
                     p.set(&first, false);
                     p.set(&left, &left - 8);
                     p.set(&ended, &eop);
-                    p.if_(&last, |p| p.set(&state, rest));
+                    p.if_(&last, |p| go(p, to(rest)));
                     // The frame is shorter than was said: it cannot be trusted.
                     p.elif(&eop, |p| {
                         p.set(&lost, true);
-                        p.set(&state, fill);
+                        go(p, to(fill));
                     });
                 });
                 p.elif(&stalled | &fresh, |p| {
                     p.set(&lost, true);
-                    p.set(&state, fill);
+                    go(p, to(fill));
                 });
             });
             s.case(fill, |p| {
@@ -237,26 +249,26 @@ pub fn receive(s: Shape) -> Module {
                 p.if_(&gives, |p| {
                     p.set(&first, false);
                     p.set(&left, &left - 8);
-                    p.if_(&last, |p| p.set(&state, rest));
+                    p.if_(&last, |p| go(p, to(rest)));
                 });
             });
             s.case(rest, |p| {
                 p.if_(&lost | &fresh | &stalled, |p| {
                     p.set(&misses, true);
-                    p.set(&state, mux(&goes_on, lit(4, drop), lit(4, idle)));
+                    go(p, mux(&goes_on, to(drop), to(idle)));
                 });
-                p.elif(&ended | &over, |p| p.set(&state, record));
+                p.elif(&ended | &over, |p| go(p, to(record)));
             });
             s.case(record, |p| {
                 p.if_(&rec_ready, |p| {
                     p.set(&part, &part + 1);
-                    p.if_(part.all(), |p| p.set(&state, idle));
+                    p.if_(part.all(), |p| go(p, to(idle)));
                 });
             });
-            s.default(|p| p.if_(&over | &fresh, |p| p.set(&state, idle)));
+            s.default(|p| p.if_(&over | &fresh, |p| go(p, to(idle))));
         });
         p.if_(&flr, |p| {
-            p.set(&state, mux(&goes_on, lit(4, drop), lit(4, idle)));
+            go(p, mux(&goes_on, to(drop), to(idle)));
             p.set(&starved, 0);
         });
     });

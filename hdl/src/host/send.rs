@@ -53,8 +53,9 @@ pub fn send() -> Module {
     let rec_ready = m.input("rec_ready", 1);
 
     // A beat lasts for eight bytes, in which the one before it is taken: no need to hear of it in the same cycle.
-    let free = m.named("free", count.le(1) & !&in_valid);
-    let wants = m.named("wants", state.eq(stream) & !&closing & &free);
+    // Beside the state, and the count: there are one or no bytes.
+    let (in_stream, runs_out) = (m.reg("in_stream", 1, 0), m.reg("runs_out", 1, 1));
+    let wants = m.named("wants", &in_stream & !&closing & &runs_out & !&in_valid);
     let takes = m.named("takes", &wants & !&killed & &rv);
     let unread = m.named("unread", &takes & &re & &first);
     let breaks = m.named("breaks", &wants & !&first & (&killed | (&rv & &re)));
@@ -75,6 +76,7 @@ pub fn send() -> Module {
             p.set(&count, &count - 1);
             p.set(&shift, shift.shr(8));
         });
+        p.set(&runs_out, count.le(2));
         p.if_(&beat | &breaks, |p| {
             p.set(&in_valid, true);
             p.set(&in_data, mux(&beat, &rd, lit(64, 0)));
@@ -83,6 +85,7 @@ pub fn send() -> Module {
             p.set(&in_eop, &breaks | &rl);
             p.set(&in_err, &breaks);
             p.set(&shift, mux(&beat, &rd, lit(64, 0)));
+            p.set(&runs_out, !&beat | bytes.le(1));
             p.set(&count, mux(&beat, bytes, lit(4, 1)));
             p.set(&bad, &breaks);
             p.set(&closing, &breaks | &rl);
@@ -107,6 +110,7 @@ pub fn send() -> Module {
                 p.set(&stamp, &now);
                 p.if_(&kept_valid & !&flr, |p| {
                     let fine = get(&kept, "status").eq(u64::from(c::OK));
+                    p.set(&in_stream, &fine);
                     p.set(&state, mux(fine, lit(2, stream), lit(2, record)));
                 });
             });
@@ -114,6 +118,7 @@ pub fn send() -> Module {
                 p.set(&stamp, &now);
                 p.if_(&unread | (&breaks & !&killed), |p| p.set(&failed, true));
                 p.if_(&unread, |p| p.set(&state, record));
+                p.if_(&unread | &ended | &gone, |p| p.set(&in_stream, false));
                 p.if_(&ended, |p| {
                     p.set(&state, mux(&killed, lit(2, idle), lit(2, record)))
                 });

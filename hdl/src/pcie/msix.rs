@@ -79,7 +79,9 @@ pub fn msix() -> Module {
     let allowed = m.named("allowed", &enable & !&function_mask);
     m.output_of("use_open", &allowed & !masked.bit_at(&vector));
 
-    let due = m.named("due", &pending & !&masked & allowed.repl(VECTORS));
+    // A register before the choice: who is sent meanwhile is offered no second time, for a packet takes longer.
+    let due = m.reg("due", VECTORS, 0);
+    m.assign(&due, &pending & !&masked & allowed.repl(VECTORS));
     let lowest: Vec<E> = (0..VECTORS)
         .map(|i| {
             let below = (i > 0).then(|| !due.slice(0, i).any());

@@ -123,17 +123,15 @@ pub fn dma_write() -> Module {
                 p.set(&carry, 0);
                 p.set(&msi, false);
                 p.set(&need, &begin & !&irq);
-                p.if_(!&flushing & &due_valid, |p| {
-                    p.set(&number, &due_vector);
-                    p.set(&state, vector);
-                });
+                // Taken in any case: that a transfer begins comes late.
+                p.set(&number, mux(&due_valid, &due_vector, addr_in.slice(0, 4)));
+                p.set(&addr, &addr_in);
+                p.set(&shift, addr_in.slice(0, 2));
+                p.set(&left, &len_in);
+                p.set(&source_left, (&len_in + 3).slice(2, 12));
+                p.if_(!&flushing & &due_valid, |p| p.set(&state, vector));
                 p.elif(&begin, |p| {
-                    p.set(&number, addr_in.slice(0, 4));
-                    p.set(&addr, &addr_in);
-                    p.set(&shift, addr_in.slice(0, 2));
-                    p.set(&left, &len_in);
-                    p.set(&source_left, (&len_in + 3).slice(2, 12));
-                    p.set(&state, mux(&irq, lit(4, vector), lit(4, calc)));
+                    p.set(&state, mux(&irq, lit(4, vector), lit(4, calc)))
                 });
             });
             s.case(vector, |p| {
