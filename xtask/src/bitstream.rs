@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::fpga::netlist::Counts;
 use crate::fpga::place::{Device, Job};
 use crate::fpga::synth::{NETLIST, Synthesis, source_digest};
-use crate::fpga::{described, netlist, tools};
+use crate::fpga::{depth, described, netlist, tools};
 use crate::lint::{emit, verilog_files};
 use crate::proc::{capture, minutes};
 use crate::{boards, paths, setup};
@@ -199,6 +199,11 @@ impl Ecp5<'_> {
     /// What it takes of the FPGA.
     pub fn counts(&self) -> Result<Counts> {
         netlist::count(&self.netlist)
+    }
+
+    /// Its longest ways by an estimate that needs no placement.
+    pub fn longest(&self, count: usize) -> Result<Vec<depth::Way>> {
+        depth::longest(&self.netlist, count)
     }
 
     /// The digest of its Verilog.

@@ -1,8 +1,9 @@
 //! From Verilog to a placed and routed FPGA: what `bench resources` and `bitstream` share.
 //!
-//! [`tools`] finds the programs, [`synth`] runs Yosys, [`place`] nextpnr; [`netlist`] reads what the first makes, [`timing`] what the second says.
+//! [`tools`] finds the programs, [`synth`] runs Yosys, [`place`] nextpnr; [`netlist`] and [`depth`] read what the first makes, [`timing`] what the second says.
 
 pub mod area;
+pub mod depth;
 mod native;
 pub mod netlist;
 pub mod place;

@@ -3,7 +3,8 @@
 //! It begins with the core alone: the card with two ports and no board. A board is what `cargo xtask bitstream` makes of it, from the same folders: its netlist counted, its core clock as place and route leave it. A block alone goes
 //! through the same synthesis, and then gets a [`netlist::harness`] instead of pins, so that hundreds of ports fit the package and every path from and to a port is
 //! timed. So does the card without a board, with any number of ports. nextpnr runs once a seed: five for the first board and its blocks, three for
-//! the card without a board, one for the others. Xilinx boards have areas only. Everything is kept under `target/` by its content: what was interrupted goes on where it stopped.
+//! the card without a board, one for the others. Xilinx boards have areas only. What is longest before
+//! placement (`unplaced_ns`, [`depth`]) is shown for all of them; `--runs 0` gives that and the areas in a minute or two. Everything is kept under `target/` by its content: what was interrupted goes on where it stopped.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use super::Args;
 use crate::bitstream::Design;
 use crate::fpga::place::{Device, Job};
 use crate::fpga::synth::{Synthesis, source_digest};
-use crate::fpga::{area, described, netlist, timing, tools};
+use crate::fpga::{area, depth, described, netlist, timing, tools};
 use crate::lint::{emit, verilog_files};
 use crate::{boards, paths};
 
@@ -35,6 +36,9 @@ const CARD_SEEDS: u32 = 3;
 
 /// The frequency that place and route of a block works for, MHz: the core's clock.
 const TARGET_MHZ: u32 = 125;
+
+/// How many of a netlist's longest ways are shown.
+const WAYS: usize = 8;
 
 /// The netlist that is placed and routed.
 const HARNESS: &str = "harness.json";
@@ -221,6 +225,7 @@ impl<'a> Bench<'a> {
         self.report
             .param("nextpnr", tools::NEXTPNR_ECP5.find()?.version);
         self.area(name, &area::ecp5(&made.counts()?));
+        self.depth(name, &made.longest(WAYS)?);
         self.clocks(name, CORE_CLOCK, |seed| made.route(seed))
     }
 
@@ -261,6 +266,7 @@ impl<'a> Bench<'a> {
         fs::create_dir_all(&dir)?;
         let made = timed(&name, || synthesis.run(&dir))?;
         self.area(&part.case, &area::ecp5(&netlist::count(&made)?));
+        self.depth(&part.case, &depth::longest(&made, WAYS)?);
         let harnessed = netlist::harness(&made)?;
         write_json(&dir.join(HARNESS), &harnessed.netlist)?;
         let job = Job {
@@ -278,6 +284,16 @@ impl<'a> Bench<'a> {
     fn area(&mut self, case: &str, counts: &[(&str, f64)]) {
         for (metric, value) in counts {
             self.report.add(case, metric, *value, "1");
+        }
+    }
+
+    /// The longest way before anything is placed, and those behind it.
+    fn depth(&mut self, case: &str, ways: &[depth::Way]) {
+        for way in ways {
+            eprintln!("resources: {case}: unplaced {way}");
+        }
+        if let Some(longest) = ways.first() {
+            self.report.add(case, "unplaced_ns", longest.ns, "ns");
         }
     }
 

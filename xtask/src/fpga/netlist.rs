@@ -27,7 +27,7 @@ pub struct Harnessed {
 /// The clock pins of the cells that `synth_ecp5` makes.
 const CLOCK_PINS: &[&str] = &["CLK", "CLKA", "CLKB", "CLKR", "CLKW", "WCK"];
 
-fn top(netlist: &Value) -> Result<(&String, &Map<String, Value>)> {
+pub(super) fn top(netlist: &Value) -> Result<(&String, &Map<String, Value>)> {
     let modules = netlist["modules"]
         .as_object()
         .context("the netlist has no modules")?;
