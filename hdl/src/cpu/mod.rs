@@ -111,9 +111,10 @@ pub fn rv32i() -> Module {
         let stop = |p: &mut Proc, cause: E| {
             p.set(&trap, true);
             p.set(&trap_cause, cause);
-            p.set(&trap_pc, &pc);
             p.set(&state, TRAPPED);
         };
+        // Follows until it stops: that it does is known late.
+        p.if_(state.ne(TRAPPED), |p| p.set(&trap_pc, &pc));
         p.switch(&state, |s| {
             s.case(FETCH, |p| {
                 p.set(&valid, !&answered);

@@ -56,7 +56,7 @@ pub fn rings(s: Shape) -> Module {
     let c = |name: &str| cur.get(name).clone();
 
     // Events.
-    let held = |name: &str, values: &[(&str, u32)]| Held::new(&m, name, &at, values);
+    let held = |name: &str, values: &[(&str, u32)]| Held::new(&m, name, &slot, values);
     let ask = held("ask", &[("count", 3)]);
     let fill = held("fill", &[("count", 3), ("fail", 1)]);
     let take = held("take", &[]);

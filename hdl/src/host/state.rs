@@ -1,6 +1,6 @@
 //! What is kept of a ring: one word, which passes [`super::rings`] every 8 cycles.
 
-use crate::rtl::{E, Module, cat};
+use crate::rtl::{E, Module, cat, mux};
 
 /// Bits of a ring number.
 pub(crate) const RING: u32 = 3;
@@ -79,18 +79,22 @@ impl Held {
     /// Cycles from a word's passing to its being seen: stages of [`super::rings`].
     pub(crate) const STAGES: u32 = 2;
 
-    pub(crate) fn new(m: &Module, name: &str, ring: &E, values: &[(&str, u32)]) -> Held {
+    /// `next`: the ring whose word passes in the cycle after this one.
+    pub(crate) fn new(m: &Module, name: &str, next: &E, values: &[(&str, u32)]) -> Held {
         let comes = m.input(&format!("{name}_valid"), 1);
         let valid = m.reg(&format!("{name}_held"), 1, 0);
-        let mut list = vec![];
+        let (mut list, mut coming) = (vec![], vec![]);
         for (field, width) in [("ring", RING)].iter().chain(values) {
             let from = m.input(&format!("{name}_{field}"), *width);
             let to = m.reg_nr(&format!("{name}_{field}_q"), *width);
             m.process(|p| p.if_(&comes, |p| p.set(&to, &from)));
             list.push((field.to_string(), to));
+            coming.push(from);
         }
-        let here = &valid & list[0].1.eq(ring);
-        let here = m.named(&format!("{name}_here"), here);
+        // Found in the cycle before, out of what the event becomes.
+        let here = m.reg(&format!("{name}_here"), 1, 0);
+        let stays = &valid & !&here & list[0].1.eq(next);
+        m.assign(&here, mux(&comes, coming[0].eq(next), stays));
         m.process(|p| {
             p.if_(&here, |p| p.set(&valid, false));
             p.if_(&comes, |p| p.set(&valid, true));

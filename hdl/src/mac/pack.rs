@@ -49,8 +49,9 @@ pub fn pack(width: u32) -> Module {
     let owed = m.reg("owed", OWED_BITS, 0);
     let owed_open = m.reg("owed_open", 1, 0); // the first owed end belongs to a frame with beats in the FIFO
     let level = m.reg("level", bits_for(DEPTH), 0);
-    let room = m.named("room", level.ne(BEATS));
-    let owes = m.named("owes", owed.any());
+    // What the counts say, beside them.
+    let room = m.reg("room", 1, 1);
+    let owes = m.reg("owes", 1, 0);
     let started_now = m.named("started_now", &started & !&sof);
     let lost_before = m.named("lost_before", &lost & !&sof);
     let no_place = m.named("no_place", here.is_zero() & (!&room | &owes));
@@ -65,8 +66,14 @@ pub fn pack(width: u32) -> Module {
             p.set(&started, (&started_now | &fits) & !&eof);
             p.set(&lost, &lost_now & !&eof);
         });
-        p.if_(&owe & !&pays & !owed.all(), |p| p.set(&owed, &owed + 1));
-        p.if_(&pays & !&owe, |p| p.set(&owed, &owed - 1));
+        p.if_(&owe & !&pays & !owed.all(), |p| {
+            p.set(&owed, &owed + 1);
+            p.set(&owes, true);
+        });
+        p.if_(&pays & !&owe, |p| {
+            p.set(&owed, &owed - 1);
+            p.set(&owes, owed.ne(1));
+        });
         p.if_(&owe & !&owes, |p| p.set(&owed_open, &started_now));
         p.elif(&pays, |p| p.set(&owed_open, false));
     });
@@ -80,7 +87,10 @@ pub fn pack(width: u32) -> Module {
     m.process(|p| {
         p.if_(&push, |p| p.set(&tail, &tail + 1));
         p.if_(&pop, |p| p.set(&head, &head + 1));
-        p.if_(push.ne(&pop), |p| p.set(&level, step(&level, &push)));
+        p.if_(push.ne(&pop), |p| {
+            p.set(&level, step(&level, &push));
+            p.set(&room, !&push | level.ne(BEATS - 1));
+        });
         p.set(&some, &push | (level.any() & !(&pop & level.eq(1))));
     });
     let lane = |name: &str, write: &E, word: &E| {

@@ -115,12 +115,13 @@ pub fn dma_write() -> Module {
     let end_be = pick(&end, &[lit(4, 15), lit(4, 1), lit(4, 3), lit(4, 7)]);
     let end_be = m.named("end_be", end_be);
     let start_be = pick(&off, &[lit(4, 15), lit(4, 14), lit(4, 12), lit(4, 8)]);
+    let was_idle = m.delay("was_idle", &state.eq(idle));
     m.process(|p| {
+        p.if_(&was_idle, |p| p.set(&carry, 0));
         p.switch(&state, |s| {
             s.case(idle, |p| {
                 p.set(&half, false);
                 p.set(&step, 0);
-                p.set(&carry, 0);
                 p.set(&msi, false);
                 p.set(&need, &begin & !&irq);
                 // Taken in any case: that a transfer begins comes late.
