@@ -13,7 +13,7 @@
 // induction: 6
 // cover: 30
 // sabotage 1: & (~granted)) ==> )
-// sabotage 2: ((need & spare_valid) & ==> ((need & 1'b1) &
+// sabotage 2: ((need & short) & spare_valid) ==> ((need & short) & 1'b1)
 // sabotage 3: pause = done$almost_full ==> pause = 1'b0
 // sabotage 4: done_leaves = (done_held & done_ready) ==> done_leaves = done_held
 
@@ -45,6 +45,7 @@ always @(*) if (f_started) begin
     p1_offers: assert ((f_ready & ~f_valid) == 0);
     p1_turns: assert ((f_ready & f_granted) == 0);
     p2_cell: assert (!take || spare_valid);
+    p3_flags: assert (\done.almost_full == (\done.level >= 12) && \done.out_valid == (\done.level != 0));
     p3_room: assert (!(\done.in_valid && \done.level [4]));
     p4_stays: assert (!f_offered || (done_valid && f_record_now == f_record));
     c1_turns: cover (f_granted[0] && f_ready[4]);
