@@ -72,6 +72,7 @@ const TARGETS: &[Target] = &[
     target(SLOWPATH, "bond_fuzz", "bond_machine"),
     target(SLOWPATH, "fuzz_igmp", "igmp"),
     target(SLOWPATH, "fuzz_mld", "mld"),
+    target(SLOWPATH, "fuzz_ndp", "ndp"),
     target(SLOWPATH, "fuzz_mcast", "mcast_machine"),
     target(NETDEV, "netdev", "fuzz::vlan_frames"),
     target(NETDEV, "netdev", "fuzz::netpoll_frames"),

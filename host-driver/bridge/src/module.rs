@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use smartnic_netdev::device::{AddressOrigin, PrivFlags};
 use smartnic_netdev::registry::notify::{Event, Subscriber};
-use smartnic_netdev::{Core, Dev, Errno, Result, Softnet};
+use smartnic_netdev::{Core, Dev, Errno, NetDeviceOps, Result, Softnet};
 use smartnic_slowpath::MacAddr;
 
 use crate::bridge::Bridge;
@@ -39,7 +39,7 @@ impl Bridges {
     /// Makes a bridge (`ip link add NAME type bridge`, `brctl addbr`): a name of `br%d` gets the lowest free number. EINVAL or EEXIST for a name that cannot be or is in use,
     /// EADDRNOTAVAIL for an address that no station may have.
     pub fn create(&self, core: &mut Core, name: &str, address: Option<MacAddr>) -> Result<Dev> {
-        let bridge = Bridge::new();
+        let (bridge, ops) = self.prepare();
         let mut setup = setup(name);
         if let Some(address) = address {
             if !address.is_unicast() {
@@ -48,13 +48,26 @@ impl Bridges {
             }
             (setup.address, setup.address_origin) = (address, AddressOrigin::Set);
         }
-        let dev = core.add(setup, Arc::new(Ops(bridge.clone())))?;
+        let dev = core.add(setup, ops)?;
+        self.adopt(core, &dev, bridge)?;
+        Ok(dev)
+    }
+
+    /// A bridge for a device of the caller's, and the operations that the caller's own have to pass on: `init` always, the others while it is to be this bridge.
+    pub fn prepare(&self) -> (Arc<Bridge>, Arc<dyn NetDeviceOps>) {
+        let bridge = Bridge::new();
+        let ops = Arc::new(Ops(bridge.clone()));
+        (bridge, ops)
+    }
+
+    /// The bridge that was prepared for a device is its bridge, now that it is registered. What is refused unregisters it.
+    pub fn adopt(&self, core: &mut Core, dev: &Dev, bridge: Arc<Bridge>) -> Result<()> {
         self.list().insert(dev.ifindex(), bridge.clone());
-        let result = bridge.begin(core, &dev);
+        let result = bridge.begin(core, dev);
         if result.is_err() {
-            core.unregister(&dev);
+            core.unregister(dev);
         }
-        result.map(|()| dev)
+        result
     }
 
     /// The bridge of a device; EOPNOTSUPP for a device that is none.
@@ -133,12 +146,25 @@ impl Bridges {
 
     /// Runs what is due: ageing, the spanning trees, multicast; sends what they send by `net`. Call it without being inside of the data path.
     pub fn tick(&self, core: &mut Core, net: &mut Softnet) {
+        self.run(core);
+        self.send(net);
+    }
+
+    /// The first half of [`Bridges::tick`]: runs what is due.
+    pub fn run(&self, core: &mut Core) {
         let now = core.now();
-        for bridge in self.all() {
-            bridge.run_timers(now);
-            bridge.send_post(net);
-        }
+        self.all().iter().for_each(|bridge| bridge.run_timers(now));
         core.run_link_events();
+    }
+
+    /// The other half: gives the data path what bridges send.
+    pub fn send(&self, net: &mut Softnet) {
+        self.all().iter().for_each(|bridge| bridge.send_post(net));
+    }
+
+    /// Bridges have something to send.
+    pub fn has_post(&self) -> bool {
+        self.all().iter().any(|bridge| bridge.has_post())
     }
 
     /// When [`Bridges::tick`] has something to do next.

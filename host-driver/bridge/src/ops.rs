@@ -157,10 +157,7 @@ impl Bridge {
             edit.bridge_address(self, dev.address(), address, &vids, now);
         }
         self.mcast()
-            .set_addresses(smartnic_slowpath::mcast::Addresses {
-                mac: address,
-                ..Default::default()
-            });
+            .set_addresses(smartnic_slowpath::mcast::Addresses::of(address));
         self.sync_filters(core);
     }
 

@@ -1,6 +1,7 @@
 //! Ethernet addresses.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,21 @@ impl MacAddr {
         let mut bytes: [u8; 6] = rng.random();
         bytes[0] = (bytes[0] & !1) | 2;
         MacAddr(bytes)
+    }
+    /// The link-local IPv6 address that a host forms of it (RFC 4291, 2.5.1 and appendix A).
+    pub fn link_local(&self) -> Ipv6Addr {
+        let [a, b, c, d, e, f] = self.0;
+        let word = |high: u8, low: u8| u16::from_be_bytes([high, low]);
+        Ipv6Addr::new(
+            0xfe80,
+            0,
+            0,
+            0,
+            word(a ^ 2, b),
+            word(c, 0xff),
+            word(0xfe, d),
+            word(e, f),
+        )
     }
     /// The address `n` after this one (the last three bytes count, wrapping).
     pub fn plus(&self, n: u32) -> Self {

@@ -10,6 +10,7 @@ pub mod link;
 pub mod mdb;
 pub mod netconsole;
 pub mod text;
+pub mod vlan;
 pub mod words;
 
 use std::io::Write;
@@ -24,7 +25,10 @@ use crate::control::client::{Client, ClientError};
 use crate::netdev::NetError;
 use crate::pci::DeviceSpec;
 use crate::pci::serial::Serial;
-use args::{Cli, Command, DevCommand, FdbCommand, LagCommand, LinkCommand, PortCommand, ShowName};
+use args::{
+    Cli, Command, DevCommand, FdbCommand, LagCommand, LinkCommand, MdbCommand, PortCommand,
+    ShowName,
+};
 
 /// Why a command failed; each has its exit code.
 #[derive(Debug, Error)]
@@ -117,6 +121,13 @@ pub fn run(cli: &Cli, out: &mut dyn Write) -> Result<(), CliError> {
         } => {
             return monitor(&mut client, "MonitorFdb", out, |reply| {
                 fdb_event(reply, look)
+            });
+        }
+        Command::Mdb {
+            command: Some(MdbCommand::Monitor),
+        } => {
+            return monitor(&mut client, "MonitorMdb", out, |reply| {
+                mdb::event(reply, look)
             });
         }
         Command::Link {
@@ -262,6 +273,8 @@ pub fn execute(client: &mut Client, command: &Command, look: Look) -> Result<Str
             }
         },
         Command::Fdb { command } => fdb_command(client, command.as_ref(), look),
+        Command::Vlan { command } => vlan::run(client, command.as_ref(), look),
+        Command::Mst { command } => vlan::mst(client, command.as_ref(), look),
         Command::Mdb { command } => mdb::run(client, command.as_ref(), look),
         Command::Netconsole { command } => netconsole::run(client, command.as_ref(), look),
         Command::Br { command } => ioctl::bridge(client, command, look),
@@ -343,7 +356,13 @@ fn fdb_command(
         Some(FdbCommand::Add { words }) => {
             none(client.call::<Value>("AddFdb", &fdb::add(words, false)?)?)
         }
-        Some(FdbCommand::Replace { words }) => {
+        Some(FdbCommand::Get { words }) => {
+            let mut reply: Value = client.call("GetFdb", &fdb::get(words)?)?;
+            let mut entries = Value::Array(vec![reply["entry"].take()]);
+            text::trim_fdb(&mut entries, &look);
+            Ok(look.show(&entries, text::fdb))
+        }
+        Some(FdbCommand::Append { words } | FdbCommand::Replace { words }) => {
             none(client.call::<Value>("AddFdb", &fdb::add(words, true)?)?)
         }
         Some(FdbCommand::Delete { words }) => {

@@ -28,7 +28,21 @@ pub fn handle(switch: &mut Switch, call: &Ioctl) -> Result<(), NetError> {
     let name = call.name.as_str();
     let missing = || refuse("port", "", "EINVAL", "the request is about an interface");
     let port = || call.port.as_deref().ok_or_else(missing);
+    let software = switch.bridge(name).is_some() || !switch.has_hardware();
     match call.request.as_str() {
+        "addbr" if software => {
+            switch.on_bridges(|bridges, core| bridges.create(core, name, None).map(drop))
+        }
+        "delbr" if software => switch.on_bridges(|bridges, core| bridges.ioctl_delete(core, name)),
+        "addif" | "delif" if software => {
+            let (port, add) = (port()?, call.request == "addif");
+            switch.on_bridges(|bridges, core| {
+                let bridge = core.by_name(name)?.clone();
+                bridges.ioctl_port(core, &bridge, port, add)
+            })?;
+            switch.settle_engines();
+            Ok(())
+        }
         "addbr" => {
             let address = MacAddr::random(&mut rand::rng());
             switch.change(|m| add_bridge(m, name, address))

@@ -12,13 +12,17 @@
 
 pub mod api;
 pub mod client;
+mod fdb;
 pub mod ioctl;
 pub mod local;
+mod mdb;
 mod netconsole;
 pub mod server;
 pub mod service;
 pub mod show;
+mod show_fdb;
 mod vlan;
+mod vlans;
 pub mod wire;
 mod words;
 

@@ -35,6 +35,8 @@ pub enum Topic {
     Fdb,
     /// What happens to links.
     Links,
+    /// Changes of the multicast databases.
+    Mdb,
 }
 
 /// A connected client.

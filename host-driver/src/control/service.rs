@@ -1,25 +1,19 @@
 //! What each call does.
 
-use std::time::Instant;
-
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::api::{
-    AddFdb, AddLink, ByName, ChangeMdb, DeleteFdb, FlushFdb, Ioctl, ListFdb, ListMdb, Named,
-    Nothing, Options, SetDevice, SetLink,
-};
+use super::api::{AddLink, ByName, Ioctl, Named, Nothing, Options, SetDevice, SetLink};
+pub use super::fdb::Listing;
 use super::server::Topic;
 use super::wire::{Call, WireError, parameters};
-use super::words::{fdb_request, mdb_entry};
-use super::{INTERFACE, NAME, ioctl, netconsole, show, vlan};
+use super::{INTERFACE, NAME, fdb, ioctl, mdb, netconsole, show, vlan, vlans};
 use crate::device::MacAddr;
 use crate::device::caps::MAJOR;
-use crate::netdev::{IfIndex, NetError};
+use crate::netdev::NetError;
 use crate::switch::Switch;
-use crate::switch::fdb::FlushWhat;
+use crate::switch::engine::{PortAction, is_software_option};
 use crate::switch::model::Model;
-use crate::switch::scan::FdbScan;
 
 /// What becomes of a call.
 pub enum Outcome {
@@ -31,39 +25,16 @@ pub enum Outcome {
     Listing(Box<Listing>),
 }
 
-/// A ListFdb under way.
-pub struct Listing {
-    dev: Option<IfIndex>,
-    br: Option<IfIndex>,
-    scan: FdbScan,
-}
-
-impl Listing {
-    /// Goes on until `end` has passed; gives the parameters of the reply when all is read.
-    pub fn step(&mut self, switch: &mut Switch, end: Instant) -> Result<Option<Value>, WireError> {
-        if !switch.fdb_scan_step(&mut self.scan, end)? {
-            return Ok(None);
-        }
-        let (dev, br) = (self.dev, self.br);
-        let entries = switch.fdb_scan_entries(&self.scan);
-        let wanted = entries
-            .iter()
-            .filter(|e| (dev.is_none() || e.dev == dev) && (br.is_none() || e.master == br));
-        let entries: Vec<_> = wanted.map(|e| show::fdb(switch, e)).collect();
-        value(json!({ "entries": entries })).map(Some)
-    }
-}
-
-fn value(value: impl Serialize) -> Result<Value, WireError> {
+pub(super) fn value(value: impl Serialize) -> Result<Value, WireError> {
     serde_json::to_value(value)
         .map_err(|e| WireError::ours("DeviceError", json!({ "reason": e.to_string() })))
 }
 
-fn json(reply: impl Serialize) -> Result<Outcome, WireError> {
+pub(super) fn json(reply: impl Serialize) -> Result<Outcome, WireError> {
     value(reply).map(Outcome::Reply)
 }
 
-fn done<T>(result: Result<T, NetError>) -> Result<Outcome, WireError> {
+pub(super) fn done<T>(result: Result<T, NetError>) -> Result<Outcome, WireError> {
     result
         .map(|_| Outcome::Reply(json!({})))
         .map_err(WireError::from)
@@ -170,29 +141,9 @@ fn ours(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireE
             let ByName { name } = parameters(call)?;
             json(json!({ "stats": show::stats(switch, name.as_deref())? }))
         }
-        "ListMdb" => {
-            let ListMdb { dev } = parameters(call)?;
-            let bridge = dev.map(|d| switch.model().device(&d).map(|d| d.ifindex));
-            json(json!({ "mdb": switch.mdb(bridge.transpose()?) }))
-        }
-        "AddMdb" | "DeleteMdb" => {
-            let change: ChangeMdb = parameters(call)?;
-            let entry = mdb_entry(&change)?;
-            let add = method == "AddMdb";
-            done(switch.change_mdb(add, &change.dev, &change.port, &entry))
-        }
-        "MonitorFdb" | "MonitorLinks" => {
-            parameters::<Nothing>(call)?;
-            if call.more {
-                let fdb = method == "MonitorFdb";
-                return Ok(Outcome::Monitor(if fdb {
-                    Topic::Fdb
-                } else {
-                    Topic::Links
-                }));
-            }
-            Err(WireError::service("ExpectedMore", json!({})))
-        }
+        "MonitorFdb" => monitor(call, Topic::Fdb),
+        "MonitorLinks" => monitor(call, Topic::Links),
+        "MonitorMdb" => monitor(call, Topic::Mdb),
         "AddNetconsole" => done(netconsole::add(switch, parameters(call)?)),
         "DeleteNetconsole" => {
             let Named { name } = parameters(call)?;
@@ -202,72 +153,22 @@ fn ours(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireE
             parameters::<Nothing>(call)?;
             json(json!({ "netconsoles": netconsole::list(switch) }))
         }
-        _ => fdb(switch, call, method),
+        _ => match vlans::handle(switch, call, method)? {
+            Some(outcome) => Ok(outcome),
+            None => match mdb::handle(switch, call, method)? {
+                Some(outcome) => Ok(outcome),
+                None => fdb::handle(switch, call, method),
+            },
+        },
     }
 }
 
-fn fdb(switch: &mut Switch, call: &Call, method: &str) -> Result<Outcome, WireError> {
-    match method {
-        "ListFdb" => {
-            let ListFdb { dev, br } = parameters(call)?;
-            let index = |name: &Option<String>| -> Result<_, NetError> {
-                name.as_ref()
-                    .map(|n| switch.model().device(n).map(|d| d.ifindex))
-                    .transpose()
-            };
-            let (dev, br) = (index(&dev)?, index(&br)?);
-            let scan = switch.fdb_scan()?;
-            Ok(Outcome::Listing(Box::new(Listing { dev, br, scan })))
-        }
-        "AddFdb" => {
-            let add: AddFdb = parameters(call)?;
-            let mac = mac("mac", &add.mac)?;
-            let request = fdb_request(&add)?;
-            done(switch.fdb_add(&add.dev, mac, request))
-        }
-        "DeleteFdb" => {
-            let DeleteFdb { dev, mac: text } = parameters(call)?;
-            let mac = mac("mac", &text)?;
-            done(switch.fdb_delete(&dev, mac))
-        }
-        "FlushFdb" => {
-            let FlushFdb { dev, br, what } = parameters(call)?;
-            let what = match what.as_str() {
-                "dynamic" => FlushWhat::Dynamic,
-                "extern_learn" => FlushWhat::External,
-                "all" => FlushWhat::All,
-                other => {
-                    return Err(NetError::invalid(
-                        "what",
-                        other,
-                        "use dynamic, extern_learn or all",
-                    )
-                    .into());
-                }
-            };
-            if let (Some(dev), Some(br)) = (&dev, &br) {
-                is_port_of(switch.model(), dev, br)?;
-            }
-            let dev = dev.or(br);
-            done(switch.fdb_flush(dev.as_deref(), what))
-        }
-        _ => Err(WireError::service(
-            "MethodNotFound",
-            json!({ "method": call.method }),
-        )),
+fn monitor(call: &Call, topic: Topic) -> Result<Outcome, WireError> {
+    parameters::<Nothing>(call)?;
+    match call.more {
+        true => Ok(Outcome::Monitor(topic)),
+        false => Err(WireError::service("ExpectedMore", json!({}))),
     }
-}
-
-fn is_port_of(model: &Model, dev: &str, br: &str) -> Result<(), NetError> {
-    let bridge = model.device(br)?.ifindex;
-    if model.device(dev)?.master == Some(bridge) {
-        return Ok(());
-    }
-    Err(NetError::invalid(
-        "brport",
-        dev,
-        format!("it is no port of {br}"),
-    ))
 }
 
 pub(super) fn mac(argument: &str, text: &str) -> Result<MacAddr, NetError> {
@@ -292,10 +193,16 @@ fn add_link(switch: &mut Switch, add: AddLink) -> Result<Outcome, WireError> {
         return json(json!({ "name": vlan::add_bridge(switch, &add)? }));
     }
     let address = MacAddr::random(&mut rand::rng());
+    // What hardware cannot do makes the bridge one in software, once it is there.
+    let all = add.options.clone().unwrap_or_default();
+    let (beyond, options): (Options, Options) = match add.kind.as_str() {
+        "bridge" => all.into_iter().partition(|(o, _)| is_software_option(o)),
+        _ => (Options::new(), all),
+    };
     let name = switch.change(|model| {
         let ifindex = model.add(&add.name, &add.kind, address)?;
         let name = model.registry.name(ifindex);
-        set_options(model, &name, add.options.as_ref())?;
+        set_options(model, &name, Some(&options))?;
         if let Some(mtu) = add.mtu {
             model.set_mtu(&name, mtu)?;
         }
@@ -307,6 +214,17 @@ fn add_link(switch: &mut Switch, add: AddLink) -> Result<Outcome, WireError> {
         }
         Ok(name)
     })?;
+    if !beyond.is_empty() {
+        let set = SetLink {
+            name: name.clone(),
+            options: Some(beyond),
+            ..SetLink::default()
+        };
+        if let Err(error) = set_any_link(switch, set) {
+            switch.change(|model| model.delete(&name))?;
+            return Err(error.into());
+        }
+    }
     json(json!({ "name": name }))
 }
 
@@ -322,15 +240,33 @@ fn set_options(model: &mut Model, name: &str, options: Option<&Options>) -> Resu
     model.set_options(name, &all)
 }
 
-/// A bridge in software takes its options, and its ports', when the links are as asked for.
+/// A bridge in software takes its options, and its ports', when the links are as asked for; one in hardware becomes one if it has to.
 fn set_any_link(switch: &mut Switch, mut set: SetLink) -> Result<(), NetError> {
+    let SetLink {
+        name,
+        options,
+        member_options,
+        master,
+        ..
+    } = &mut set;
+    switch.prepare(name, options, member_options, master.as_deref())?;
+    let result = set_prepared_link(switch, set);
+    switch.settle_engines();
+    result
+}
+
+fn set_prepared_link(switch: &mut Switch, mut set: SetLink) -> Result<(), NetError> {
     let above = match set.master.as_deref() {
         Some(master) => switch.bridge(master).is_some(),
         None => switch.bridge_of_port(&set.name).is_some(),
     };
     let own = set.options.take_if(|_| switch.bridge(&set.name).is_some());
     let as_port = set.member_options.take_if(|_| above);
+    let actions = PortAction::take(&mut set.member_options);
     switch.change(|model| set_link(model, &set))?;
+    for action in actions {
+        switch.act_on_port(&set.name, action)?;
+    }
     if own.is_none() && as_port.is_none() {
         return Ok(());
     }

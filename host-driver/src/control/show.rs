@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use smartnic_netdev::device::{Flags, LinkStats64, PrivFlags, Setting};
 use smartnic_netdev::registry::link::{LinkMessage, LinkMessageKind};
-use smartnic_regs::values::{dest, kind};
 
-use super::api::{Counters, DeviceInfo, FdbEventInfo, FdbInfo, LagInfo, LagMemberInfo, PortInfo};
+use super::api::{Counters, DeviceInfo, LagInfo, LagMemberInfo, PortInfo};
+pub use super::show_fdb::{fdb, fdb_change, fdb_event};
 use crate::device::stats::PortCounters;
 use crate::device::{Caps, DeviceError};
 use crate::netdev::{DeviceKind, IfIndex, NetDevice, NetError};
-use crate::switch::{FdbEntry, FdbNotice, NoticeKind, Switch};
+use crate::switch::Switch;
 
 /// The card.
 pub fn device(switch: &mut Switch) -> Result<DeviceInfo, NetError> {
@@ -82,6 +82,15 @@ fn link(switch: &mut Switch, device: &NetDevice) -> Result<Value, NetError> {
         let mut data = master.info(model.view());
         data.extend(switch.bridge_tree(device.ifindex));
         info.insert("info_data".into(), Value::Object(data));
+    } else if let Some(bridge) = switch.bridge(&device.name) {
+        info.insert("info_kind".into(), json!("bridge"));
+        let mut data = bridge.info();
+        // iproute2 has one word to set it and another to show it.
+        if let Some(address) = data.remove("group_address") {
+            data.insert("group_addr".into(), address);
+        }
+        data.insert("offload".into(), in_software(&smartnic_bridge::OPTIONS));
+        info.insert("info_data".into(), Value::Object(data));
     } else if device.kind == DeviceKind::Other {
         let settings = dev.ops().settings(&dev);
         let kind = device.link_kind.unwrap_or(switch.name());
@@ -92,7 +101,11 @@ fn link(switch: &mut Switch, device: &NetDevice) -> Result<Value, NetError> {
         value["master"] = json!(model.registry.name(owner));
         if let Some(bridge) = switch.bridge_of_port(&device.name) {
             info.insert("info_slave_kind".into(), json!("bridge"));
-            let data = bridge.port_info(&dev)?;
+            let mut data = bridge.port_info(&dev)?;
+            data.insert(
+                "offload".into(),
+                in_software(&smartnic_bridge::PORT_OPTIONS),
+            );
             info.insert("info_slave_data".into(), Value::Object(data));
         }
         if let Some(master) = model.masters.get(&owner) {
@@ -107,6 +120,11 @@ fn link(switch: &mut Switch, device: &NetDevice) -> Result<Value, NetError> {
     }
     value["stats64"] = stats64(&switch.link_stats(device.ifindex));
     Ok(value)
+}
+
+/// What of options is in hardware: nothing.
+fn in_software(options: &[&str]) -> Value {
+    crate::master::options::offload(options, &[])
 }
 
 /// Settings of a device of the core alone, and who carries each out.
@@ -201,6 +219,12 @@ pub fn ports(switch: &mut Switch, name: Option<&str>) -> Result<Vec<PortInfo>, N
         let mut info = bridge
             .map(|b| b.member_info(model.view(), place))
             .unwrap_or_default();
+        let place = model.registry.name(place);
+        if let (Some(bridge), Ok(dev)) =
+            (switch.bridge_of_port(&place), switch.core().by_name(&place))
+        {
+            info = bridge.port_info(dev)?;
+        }
         if let Some(mode) = info.remove("learning_mode") {
             info.insert("learning".into(), mode);
         }
@@ -297,70 +321,6 @@ pub fn buckets(switch: &mut Switch, name: &str) -> Result<Vec<String>, NetError>
         .into_iter()
         .map(|b| b.map(name).unwrap_or_default())
         .collect())
-}
-
-/// A destination that no interface here stands for.
-fn nameless(to: u32) -> String {
-    match to {
-        dest::HOST => "host".into(),
-        dest::LAG..dest::MULTICAST => format!("lag-group{}", to - dest::LAG),
-        _ => format!("dest{to}"),
-    }
-}
-
-/// An FDB entry by the keys of `bridge -j fdb show`.
-pub fn fdb(switch: &Switch, entry: &FdbEntry) -> FdbInfo {
-    let registry = &switch.model().registry;
-    let bits = u32::from(entry.data.kind);
-    let local = bits & kind::LOCAL == kind::LOCAL && u32::from(entry.data.dest) == dest::HOST;
-    let mut flags = Vec::new();
-    if !local {
-        let names = [
-            (kind::EXTERN, "extern_learn"),
-            (kind::STICKY, "sticky"),
-            (kind::BLACKHOLE, "blackhole"),
-        ];
-        flags.extend(
-            names
-                .iter()
-                .filter(|(bit, _)| bits & bit != 0)
-                .map(|(_, name)| (*name).to_owned()),
-        );
-        flags.push("offload".into());
-    }
-    let state = match () {
-        _ if local => "permanent",
-        _ if bits & (kind::STATIC | kind::BLACKHOLE) != 0 => "static",
-        _ => "",
-    };
-    FdbInfo {
-        mac: entry.key.mac.to_string(),
-        ifname: entry
-            .dev
-            .map_or_else(|| nameless(entry.data.dest.into()), |d| registry.name(d)),
-        master: entry.master.map(|m| registry.name(m)),
-        flags,
-        state: state.into(),
-        fid: entry.key.fid,
-        age: entry.data.age,
-    }
-}
-
-/// A change of the FDB.
-pub fn fdb_event(switch: &Switch, notice: &FdbNotice) -> FdbEventInfo {
-    let event = match notice.kind {
-        NoticeKind::Added => "added",
-        NoticeKind::Moved => "moved",
-        NoticeKind::Deleted => "deleted",
-        NoticeKind::Aged => "aged",
-        NoticeKind::Refused => "refused",
-    };
-    let deleted = matches!(notice.kind, NoticeKind::Deleted | NoticeKind::Aged);
-    FdbEventInfo {
-        event: event.into(),
-        deleted,
-        entry: fdb(switch, &notice.entry),
-    }
 }
 
 /// Counters of ports and the host, or of one device (a master: the sum of its ports). Devices without hardware have those of `rtnl_link_stats64`.

@@ -1,28 +1,10 @@
-//! Entries of the databases as calls have them.
-
-use std::net::IpAddr;
+//! Entries of the hardware's forwarding database as calls have them.
 
 use smartnic_regs::values::kind;
 
-use super::api::{AddFdb, ChangeMdb};
+use super::api::AddFdb;
 use crate::netdev::NetError;
 use crate::switch::fdb::FdbRequest;
-use crate::switch::snooping::MdbUser;
-
-fn ip(argument: &str, text: &str) -> Result<IpAddr, NetError> {
-    let reason = "an address of IPv4 or IPv6 is wanted";
-    text.parse()
-        .map_err(|_| NetError::invalid(argument, text, reason))
-}
-
-/// An entry of the multicast database.
-pub(super) fn mdb_entry(change: &ChangeMdb) -> Result<MdbUser, NetError> {
-    Ok(MdbUser {
-        group: ip("grp", &change.grp)?,
-        source: change.src.as_deref().map(|s| ip("src", s)).transpose()?,
-        permanent: change.permanent == Some(true),
-    })
-}
 
 /// An entry of the FDB.
 pub(super) fn fdb_request(add: &AddFdb) -> Result<FdbRequest, NetError> {
@@ -43,6 +25,7 @@ pub(super) fn fdb_request(add: &AddFdb) -> Result<FdbRequest, NetError> {
             "sticky" => kind::STICKY,
             "extern_learn" => kind::EXTERN,
             "blackhole" => kind::BLACKHOLE,
+            "master" | "self" => 0,
             other => {
                 return Err(NetError::invalid(
                     "flags",

@@ -26,6 +26,16 @@ impl Daemon {
                 self.tell(Topic::Fdb, json!({ "event": event }));
             }
         }
+        self.switch.hear_bridges(
+            self.control.has_monitors(Topic::Fdb) || self.control.has_monitors(Topic::Mdb),
+        );
+        for change in self.switch.take_fdb_changes() {
+            let event = show::fdb_change(&change);
+            self.tell(Topic::Fdb, json!({ "event": event }));
+        }
+        for event in self.switch.take_mdb_notices() {
+            self.tell(Topic::Mdb, event);
+        }
         let (messages, lost) = self.switch.take_link_events();
         if self.control.has_monitors(Topic::Links) {
             if lost {

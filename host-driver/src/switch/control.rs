@@ -34,10 +34,26 @@ impl Switch {
     /// Lets the protocols do what the configuration, links and time ask for, and sends what waits.
     pub fn tick(&mut self) {
         self.devices.tick(self.clock.now());
+        self.send_posted();
         self.run_masters();
         self.span();
         self.snoop();
         self.flush_control();
+    }
+
+    /// Sends what bridges in software have to say, whose ports may be the card's.
+    fn send_posted(&mut self) {
+        let bridges = self.devices.bridges.clone();
+        if !bridges.has_post() {
+            return;
+        }
+        self.moving(|_, net| {
+            bridges.send(net);
+            net.run();
+        });
+        if let Err(error) = self.flush_tx() {
+            tracing::debug!(%error, "what bridges in software say was not sent");
+        }
     }
 
     /// As [`Switch::apply`], for what no request waits for.

@@ -3,15 +3,15 @@
 //! [`Devices::carry_out`] does what differs between two pictures, as [`super::plan::Plan::apply`] does for the card; a request that a device refuses half way is taken
 //! back by carrying out the picture of before.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use smartnic_bridge::Bridges;
+use smartnic_bridge::{Bridge, Bridges};
 use smartnic_netdev::registry::link::{LinkListener, LinkMessage};
 use smartnic_netdev::{Core, Dev, NetDevice as Device, Result, Softnet};
 
-use super::plane::{MasterDevice, Plane, Port, ToMaster, Top};
+use super::plane::{BRIDGE, BridgeDevice, MasterDevice, Plane, Port, ToMaster, Top};
 use crate::device::port::LinkState;
 use crate::device::{Caps, MacAddr};
 use crate::netdev::{DeviceKind, IfIndex, Listens, NetDevice, Registry};
@@ -22,8 +22,12 @@ pub(super) struct Devices {
     pub net: Softnet,
     pub plane: Arc<Plane>,
     pub top: Arc<Top>,
-    /// Bridges in software.
+    /// Bridges in software, and those of the card's that could be.
     pub bridges: Arc<Bridges>,
+    /// A bridge of no device, as every new one is.
+    pub defaults: Arc<Bridge>,
+    /// The card's bridges.
+    pub engines: BTreeMap<IfIndex, Arc<BridgeDevice>>,
     ports: Vec<(Dev, Arc<Port>)>,
     /// The card's masters; others are of the core alone.
     masters: BTreeSet<IfIndex>,
@@ -50,7 +54,9 @@ impl Devices {
             net,
             plane,
             top,
+            defaults: bridges.prepare().0,
             bridges,
+            engines: BTreeMap::new(),
             ports,
             masters: BTreeSet::new(),
             listener,
@@ -62,10 +68,36 @@ impl Devices {
         self.ports.iter().map(|(dev, _)| dev)
     }
 
-    /// It is `now`: watchdogs, links, and the timers of bridges in software.
+    /// It is `now`: watchdogs, links, and the timers of bridges in software. What those send waits for [`Bridges::send`].
     pub fn tick(&mut self, now: Duration) {
         self.core.tick(now);
-        self.bridges.tick(&mut self.core, &mut self.net);
+        self.bridges.run(&mut self.core);
+    }
+
+    /// The bridge in software that a device is, or could be, if it is the card's.
+    pub fn software(&self, ifindex: IfIndex) -> Option<Arc<Bridge>> {
+        let dev = self.core.by_index(ifindex.0).ok()?;
+        self.engines.get(&ifindex)?;
+        self.bridges.get(dev).ok()
+    }
+
+    /// The bridge in software that a device is now.
+    pub fn bridge(&self, dev: &Dev) -> Option<Arc<Bridge>> {
+        let bridge = self.bridges.get(dev).ok()?;
+        (!self.is_ours(dev)).then_some(bridge)
+    }
+
+    /// A card's bridge without ports forwards in software from now on, or in hardware.
+    pub fn hand_over(&mut self, dev: &Dev, software: bool) -> Result<()> {
+        let ifindex = IfIndex(dev.ifindex());
+        let Some(engine) = self.engines.get(&ifindex).cloned() else {
+            return Ok(());
+        };
+        match software {
+            true => self.masters.remove(&ifindex),
+            false => self.masters.insert(ifindex),
+        };
+        engine.switch_over(&mut self.core, dev, software)
     }
 
     /// A port's link changed.
@@ -123,6 +155,7 @@ impl Devices {
             if wanted.is_none() {
                 self.core.unregister(&dev);
                 self.masters.remove(&was.ifindex);
+                self.engines.remove(&was.ifindex);
             }
         }
         for device in to.iter().filter(|d| from.get(d.ifindex).is_none()) {
@@ -148,10 +181,24 @@ impl Devices {
         else {
             return Ok(());
         };
-        let ops = MasterDevice::new(kind, self.plane.clone());
-        let setup = MasterDevice::setup(&device.name, device.ifindex, device.address);
-        let dev = self.core.add(setup, Arc::new(ops))?;
-        self.masters.insert(device.ifindex);
+        let (name, ifindex, address) = (&device.name, device.ifindex, device.address);
+        let dev = match kind {
+            BRIDGE => {
+                let (bridge, software) = self.bridges.prepare();
+                let ops = Arc::new(BridgeDevice::new(self.plane.clone(), software));
+                let setup = BridgeDevice::setup(name, ifindex, address);
+                let dev = self.core.add(setup, ops.clone())?;
+                self.engines.insert(ifindex, ops);
+                self.bridges.adopt(&mut self.core, &dev, bridge)?;
+                dev
+            }
+            _ => {
+                let ops = MasterDevice::new(kind, self.plane.clone());
+                let setup = MasterDevice::setup(name, ifindex, address);
+                self.core.add(setup, Arc::new(ops))?
+            }
+        };
+        self.masters.insert(ifindex);
         dev.assign_address(device.address, device.address_origin);
         if kind == "bond" {
             self.core.set_master_flag(&dev, true);
@@ -202,7 +249,7 @@ impl Devices {
         Ok(())
     }
 
-    fn leave(&mut self, dev: &Dev, master: &Dev) -> Result<()> {
+    pub fn leave(&mut self, dev: &Dev, master: &Dev) -> Result<()> {
         if !self.is_ours(master) {
             return self.core.set_master(dev, None);
         }

@@ -109,7 +109,7 @@ impl Switch {
     }
 
     /// The key and destination of an entry for `mac` on device `name`, which must be a bridge port or a bridge.
-    fn target(&self, name: &str, mac: MacAddr) -> Result<(FdbKey, u32), NetError> {
+    pub(super) fn target(&self, name: &str, mac: MacAddr) -> Result<(FdbKey, u32), NetError> {
         if !mac.is_unicast() {
             return Err(NetError::invalid(
                 "lladdr",
@@ -179,7 +179,7 @@ impl Switch {
     }
 
     /// The key is a local entry that the bridge keeps by itself.
-    fn is_own(&self, key: FdbKey) -> bool {
+    pub(super) fn is_own(&self, key: FdbKey) -> bool {
         !self.model.statics.contains_key(&key)
             && self
                 .card
@@ -212,6 +212,11 @@ impl Switch {
         if u32::from(data.dest) != to && !local {
             return Err(missing());
         }
+        self.fdb_forget(key, data)
+    }
+
+    /// Deletes an entry that is there.
+    pub(super) fn fdb_forget(&mut self, key: FdbKey, data: FdbData) -> Result<(), NetError> {
         if self.model.statics.contains_key(&key) {
             self.change(|model| Ok(model.statics.remove(&key)))?;
         } else {

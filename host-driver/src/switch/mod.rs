@@ -11,8 +11,11 @@ mod change;
 mod control;
 pub mod datapath;
 mod devices;
+pub mod engine;
+mod events;
 pub mod fdb;
 mod links;
+pub mod mdb;
 pub mod model;
 pub mod netconsole;
 pub mod plan;
@@ -42,6 +45,7 @@ use plan::Plan;
 use snooping::Snoopers;
 use spanning::SpanningTrees;
 
+pub use events::FdbChange;
 pub use fdb::{FdbEntry, FdbNotice, NoticeKind};
 
 /// A card in use.
@@ -86,6 +90,9 @@ pub struct Switch {
     name: String,
     host_config: HostConfig,
     notices: Vec<FdbNotice>,
+    mdb_notices: Vec<serde_json::Value>,
+    fdb_changes: Vec<FdbChange>,
+    listeners: events::Listeners,
     clock: Clock,
     spanning: SpanningTrees,
     snooping: Snoopers,
@@ -164,6 +171,9 @@ impl Switch {
             name,
             host_config,
             notices: Vec::new(),
+            mdb_notices: Vec::new(),
+            fdb_changes: Vec::new(),
+            listeners: events::Listeners::new(),
             clock: Clock::default(),
             spanning: SpanningTrees::default(),
             snooping: Snoopers::default(),

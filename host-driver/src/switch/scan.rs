@@ -7,8 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use smartnic_bridge::{FdbFilter, FdbFlags};
+use smartnic_regs::values::{dest, kind};
+
 use super::{FdbEntry, Switch};
 use crate::device::DeviceError;
+use crate::device::MacAddr;
 use crate::device::fdb::{Dump, FdbData, FdbKey};
 use crate::netdev::NetError;
 
@@ -83,5 +87,56 @@ impl Switch {
     pub fn fdb_scan_entries(&self, scan: &FdbScan) -> Vec<FdbEntry> {
         let entry = |(key, data): (&FdbKey, &FdbData)| self.entry(*key, *data);
         scan.found.iter().map(entry).collect()
+    }
+
+    /// The entry for an address of the bridge that a device is, or is a port of.
+    pub fn fdb_get(&mut self, name: &str, mac: MacAddr) -> Result<Option<FdbEntry>, NetError> {
+        let (key, _) = self.target(name, mac)?;
+        let data = self.with_card(|card| card.device.fdb().lookup(key))?;
+        Ok(data.map(|data| self.entry(key, data)))
+    }
+
+    /// Deletes the entries of a bridge, of a bridge port or of all that match, as `bridge fdb flush` has it. Addresses of bridges and ports stay.
+    pub fn fdb_flush_some(
+        &mut self,
+        name: Option<&str>,
+        filter: &FdbFilter,
+    ) -> Result<(), NetError> {
+        let place = match name {
+            Some(name) => {
+                let (key, to) = self.target(name, MacAddr([2, 0, 0, 0, 0, 0]))?;
+                Some((key.fid, (to != dest::HOST).then_some(to)))
+            }
+            None => None,
+        };
+        if filter.vlan.is_some_and(|v| v != 0) {
+            // No entry of the hardware's is in a VLAN.
+            return Ok(());
+        }
+        for entry in self.fdb_show()? {
+            let to = u32::from(entry.data.dest);
+            let here = |(fid, dest): (u16, Option<u32>)| {
+                fid == entry.key.fid && dest.is_none_or(|d| d == to)
+            };
+            let matches = (self.flags(&entry) ^ filter.flags) & filter.mask == FdbFlags::empty();
+            if place.is_none_or(here) && matches && !self.is_own(entry.key) {
+                self.fdb_forget(entry.key, entry.data)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flags(&self, entry: &FdbEntry) -> FdbFlags {
+        let bits = u32::from(entry.data.kind);
+        let local = bits & kind::LOCAL == kind::LOCAL && u32::from(entry.data.dest) == dest::HOST;
+        let fixed = bits & (kind::STATIC | kind::BLACKHOLE) != 0;
+        let by_user = self.model().statics.contains_key(&entry.key);
+        let mut flags = FdbFlags::OFFLOAD;
+        flags.set(FdbFlags::LOCAL, local);
+        flags.set(FdbFlags::STATIC, local || fixed);
+        flags.set(FdbFlags::STICKY, bits & kind::STICKY != 0);
+        flags.set(FdbFlags::EXT_LEARN, bits & kind::EXTERN != 0);
+        flags.set(FdbFlags::ADDED_BY_USER, by_user);
+        flags
     }
 }

@@ -7,13 +7,11 @@
 //! Covered by `tests/driver/mdb.rs`.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use smartnic_slowpath::MacAddr;
 use smartnic_slowpath::mcast::{
-    Addresses, Frame, GroupKey, Knob, MdbEntry, MdbRequest, Output, PortKnob, PortState, Refused,
+    Addresses, Frame, Knob, MdbEntry, MdbRequest, Output, PortKnob, PortState, Refused, RouterPort,
     Snooping,
 };
 
@@ -21,7 +19,7 @@ use super::Switch;
 use super::model::Model;
 use crate::master::bridge::Bridge;
 use crate::master::{Master, View};
-use crate::netdev::{IfIndex, NetError};
+use crate::netdev::IfIndex;
 
 /// A bridge's machine, and what it was told.
 #[derive(Default)]
@@ -34,10 +32,8 @@ struct Machine {
 impl Machine {
     fn follow(&mut self, bridge: &Bridge, view: View<'_>, now: Duration) -> Result<(), Refused> {
         let device = view.device(bridge.ifindex());
-        self.snooping.set_addresses(Addresses {
-            mac: device.map(|d| d.address).unwrap_or_default(),
-            ..Addresses::default()
-        });
+        let address = device.map(|d| d.address).unwrap_or_default();
+        self.snooping.set_addresses(Addresses::of(address));
         for (knob, value) in &bridge.multicast().0 {
             if self.knobs.insert(*knob, *value) != Some(*value) {
                 self.snooping.set_knob(now, 0, *knob, *value)?;
@@ -156,120 +152,50 @@ impl Switch {
                     let bridge = self.model.registry.name(bridge);
                     tracing::warn!(bridge, "multicast snooping: mcast_hash_max, switched off");
                 }
-                // The host's own stack hears queries of others only; who asks for the database gets it whole.
-                Output::Send { .. } | Output::Mdb { .. } | Output::Router { .. } => {}
+                Output::Mdb { deleted, entry } => {
+                    let device = |port| IfIndex(port);
+                    self.mdb_notice(deleted, bridge, &entry, entry.port.map(device));
+                }
+                // The host's own stack hears queries of others only.
+                Output::Send { .. } | Output::Router { .. } => {}
             }
         }
     }
 
-    /// The multicast database, of one bridge or all, by iproute2's keys.
-    pub fn mdb(&self, bridge: Option<IfIndex>) -> Value {
-        let name = |dev: u32| self.model.registry.name(IfIndex(dev));
-        let wanted = |dev: &IfIndex| bridge.is_none_or(|b| b == *dev);
-        let machines = self.snooping.0.iter().filter(|(dev, _)| wanted(dev));
-        let (mut entries, mut routers) = (Vec::new(), serde_json::Map::new());
-        for (dev, machine) in machines {
-            let all = machine.snooping.mdb();
-            entries.extend(all.iter().map(|e| shown(e, *dev, name)));
-            let ports = machine.snooping.routers_shown();
-            let ports: Vec<Value> = ports
-                .iter()
-                .map(|r| json!({ "port": name(r.port), "timer": seconds(r.ipv4_timer.max(r.ipv6_timer).unwrap_or(0)) }))
-                .collect();
-            if !ports.is_empty() {
-                routers.insert(name(dev.0), Value::Array(ports));
-            }
-        }
-        json!([{ "mdb": entries, "router": routers }])
+    /// The entries of a bridge in hardware; ports are devices' indices.
+    pub(super) fn groups(&self, bridge: IfIndex) -> Vec<MdbEntry> {
+        let machine = self.snooping.0.get(&bridge);
+        machine.map(|m| m.snooping.mdb()).unwrap_or_default()
     }
 
-    /// Adds or deletes an entry of the database; `dev` is the bridge, `port` one of its ports or the bridge itself.
-    pub fn change_mdb(
-        &mut self,
-        add: bool,
-        dev: &str,
-        port: &str,
-        entry: &MdbUser,
-    ) -> Result<(), NetError> {
+    /// An entry that a bridge had in software.
+    pub(super) fn remember_group(&mut self, bridge: IfIndex, request: &MdbRequest) {
         let now = self.clock.now();
-        let bridge = self.model.device(dev)?.ifindex;
-        let member = self.model.device(port)?;
-        let member = (member.ifindex != bridge).then_some(member.ifindex);
-        let own = |b: &Bridge| member.is_none_or(|p| b.port(p).is_some());
-        if !self.model.bridge(bridge).is_some_and(own) {
-            let reason = format!("it is no bridge, or {port} is no port of it (EINVAL)");
-            return Err(NetError::invalid("dev", dev, reason));
+        if let Some(machine) = self.snooping.0.get_mut(&bridge)
+            && let Err(error) = machine.snooping.mdb_add(now, request)
+        {
+            tracing::debug!(error = error.message, "a group that is not kept");
         }
-        let Some(machine) = self.snooping.0.get_mut(&bridge) else {
-            return Ok(());
-        };
-        let key = GroupKey::star(0, entry.group);
-        let request = MdbRequest {
-            key: entry.source.map_or(key, |s| key.with_source(s)),
-            port: member.map(|p| p.0),
-            permanent: entry.permanent,
-            filter_mode: None,
-            sources: Vec::new(),
-            protocol: None,
-            replace: false,
-        };
-        let done = match add {
-            true => machine.snooping.mdb_add(now, &request),
-            false => machine.snooping.mdb_del(now, &request),
-        };
-        done.map_err(|error| {
-            let reason = format!("{} ({:?})", error.message, error.errno);
-            NetError::invalid("grp", entry.group, reason)
-        })
     }
-}
 
-/// An entry of the multicast database as a user asks for it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct MdbUser {
-    /// The group.
-    pub group: IpAddr,
-    /// The source; without one all.
-    pub source: Option<IpAddr>,
-    /// It stays until it is deleted.
-    pub permanent: bool,
-}
+    /// Does something with the machine of a bridge in hardware.
+    pub(super) fn on_snooping<T>(
+        &mut self,
+        bridge: IfIndex,
+        work: impl FnOnce(&mut Snooping, Duration) -> T,
+    ) -> Option<T> {
+        let now = self.clock.now();
+        let machine = self.snooping.0.get_mut(&bridge)?;
+        let result = work(&mut machine.snooping, now);
+        self.snoop();
+        Some(result)
+    }
 
-/// Seconds with two places, as iproute2 has a timer.
-fn seconds(centiseconds: u64) -> String {
-    format!("{:4}.{:02}", centiseconds / 100, centiseconds % 100)
-}
-
-fn shown(entry: &MdbEntry, bridge: IfIndex, name: impl Fn(u32) -> String) -> Value {
-    let flags = [
-        (entry.flags.offload, "offload"),
-        (entry.flags.fast_leave, "fast_leave"),
-        (entry.flags.added_by_star_ex, "added_by_star_ex"),
-        (entry.flags.blocked, "blocked"),
-    ];
-    let flags = flags.iter().filter(|(set, _)| *set);
-    let mut value = json!({
-        "index": bridge,
-        "dev": name(bridge.0),
-        "port": name(entry.port.unwrap_or(bridge.0)),
-        "grp": entry.key.group.to_string(),
-        "state": if entry.flags.permanent { "permanent" } else { "temp" },
-        "flags": flags.map(|(_, word)| *word).collect::<Vec<_>>(),
-        "timer": seconds(entry.timer),
-    });
-    if let Some(source) = entry.key.source {
-        value["src"] = json!(source);
+    /// Entries and routers' ports of the bridges in hardware.
+    pub(super) fn hardware_mdb(
+        &self,
+    ) -> impl Iterator<Item = (IfIndex, Vec<MdbEntry>, Vec<RouterPort>)> {
+        let machines = self.snooping.0.iter();
+        machines.map(|(dev, m)| (*dev, m.snooping.mdb(), m.snooping.routers_shown()))
     }
-    if let Some(mode) = entry.filter_mode {
-        value["filter_mode"] = json!(mode);
-    }
-    if !entry.sources.is_empty() {
-        let sources = entry.sources.iter();
-        let sources = sources.map(|s| json!({ "address": s.address, "timer": seconds(s.timer) }));
-        value["source_list"] = sources.collect();
-    }
-    if let Some(protocol) = entry.protocol {
-        value["protocol"] = json!(protocol.to_string());
-    }
-    value
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use smartnic_bridge::Bridge;
-use smartnic_netdev::Dev;
+use smartnic_bridge::{Bridge, Bridges};
 use smartnic_netdev::registry::request::{Caller, Change, Request};
 use smartnic_netdev::snull;
 use smartnic_netdev::vlan::{self, VlanConfig};
+use smartnic_netdev::{Core, Dev};
 
 use super::Switch;
 use super::devices::Devices;
@@ -66,22 +66,86 @@ impl Switch {
             self.look();
             return Err(error.into());
         }
-        self.look();
-        self.apply_now();
-        self.tick();
+        self.followed();
         Ok(dev.name())
     }
 
     /// The bridge in software of this name, if it is one.
     pub fn bridge(&self, name: &str) -> Option<Arc<Bridge>> {
-        let dev = self.devices.core.by_name(name).ok()?;
-        self.devices.bridges.get(dev).ok()
+        self.devices.bridge(self.devices.core.by_name(name).ok()?)
     }
 
     /// The bridge in software that a device is a port of, if it is.
     pub fn bridge_of_port(&self, name: &str) -> Option<Arc<Bridge>> {
         let dev = self.devices.core.by_name(name).ok()?;
-        self.devices.bridges.of_port(dev).ok()
+        self.devices.bridge(&dev.master()?)
+    }
+
+    /// All bridges in software.
+    pub fn software_bridges(&self) -> Vec<Arc<Bridge>> {
+        let devices = self.devices.core.devices();
+        devices.filter_map(|dev| self.devices.bridge(dev)).collect()
+    }
+
+    /// The bridge in software that a device is, or is a port of; the device has to be there.
+    pub fn bridge_at(&self, name: &str) -> Result<Option<(Arc<Bridge>, Dev)>, NetError> {
+        let dev = self.devices.core.by_name(name)?.clone();
+        let found = self.bridge(name).or_else(|| self.bridge_of_port(name));
+        Ok(found.map(|bridge| (bridge, dev)))
+    }
+
+    /// Does something with the bridge in software that a device is, or is a port of: EOPNOTSUPP if it is neither.
+    pub fn on_bridge<T>(
+        &mut self,
+        name: &str,
+        work: impl FnOnce(&mut Core, &Bridge, &Dev) -> smartnic_netdev::Result<T>,
+    ) -> Result<T, NetError> {
+        let Some((bridge, dev)) = self.bridge_at(name)? else {
+            let reason = "it is no bridge and in none: set its master first (EOPNOTSUPP)";
+            return Err(NetError::invalid("dev", name, reason));
+        };
+        let result = work(&mut self.devices.core, &bridge, &dev);
+        self.followed();
+        Ok(result?)
+    }
+
+    /// Does something with a device.
+    pub fn on_device<T>(
+        &mut self,
+        name: &str,
+        work: impl FnOnce(&mut Core, &Dev) -> smartnic_netdev::Result<T>,
+    ) -> Result<T, NetError> {
+        let dev = self.devices.core.by_name(name)?.clone();
+        let result = work(&mut self.devices.core, &dev);
+        self.followed();
+        Ok(result?)
+    }
+
+    /// Does something with every bridge in software.
+    pub fn on_all_bridges(&mut self, work: impl Fn(&mut Core, &Bridge)) {
+        for bridge in self.software_bridges() {
+            work(&mut self.devices.core, &bridge);
+        }
+        self.followed();
+    }
+
+    /// Does something with the bridges of the core.
+    pub fn on_bridges(
+        &mut self,
+        work: impl FnOnce(&Bridges, &mut Core) -> smartnic_netdev::Result<()>,
+    ) -> Result<(), NetError> {
+        self.must_work()?;
+        let Devices { core, bridges, .. } = &mut self.devices;
+        let result = work(bridges, core);
+        self.followed();
+        Ok(result?)
+    }
+
+    /// The core was changed: the picture follows it, and the card the picture.
+    fn followed(&mut self) {
+        self.look();
+        self.apply_now();
+        self.tick();
     }
 
     /// Sets options of a bridge in software, and of a device as the port of one. The first that is refused ends it, as in the kernel.
@@ -106,8 +170,7 @@ impl Switch {
                 .collect();
             bridge.set_port(core, &dev, &options)?;
         }
-        self.look();
-        self.tick();
+        self.followed();
         Ok(())
     }
 }

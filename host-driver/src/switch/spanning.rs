@@ -224,6 +224,18 @@ impl Switch {
         }
     }
 
+    /// RSTP on a port tries again whether its neighbours speak it.
+    pub(super) fn mcheck(&mut self, bridge: IfIndex, port: IfIndex) {
+        let now = self.clock.now();
+        if let Some(machine) = self.spanning.0.get_mut(&bridge)
+            && let Some(number) = machine.ports.get(&port)
+            && let Err(error) = machine.tree.mcheck(now, *number)
+        {
+            tracing::debug!(%port, %error, "mcheck");
+        }
+        self.span();
+    }
+
     fn runs_tree(&self, bridge: IfIndex) -> bool {
         let bridge = self.model.bridge(bridge);
         bridge.is_some_and(|b| b.stp() == Stp::On)

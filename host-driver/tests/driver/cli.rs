@@ -164,11 +164,6 @@ fn errors_name_the_argument_and_set_the_exit_code() {
             "FDB entry 02:99:11:11:11:11 dev port1 not found",
         ),
         (
-            "fdb flush dev br0 self",
-            1,
-            "argument \"self\" is wrong: entries belong to the bridge: use master",
-        ),
-        (
             "fdb flush dev br0 brport port3",
             2,
             "argument \"port3\" is wrong: brport: it is no port of br0",

@@ -4,6 +4,7 @@ mod bond;
 mod cli;
 mod control;
 mod daemon;
+mod engine;
 mod fuzz;
 mod harness;
 mod ioctl;

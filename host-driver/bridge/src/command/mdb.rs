@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use smartnic_netdev::{Core, Result};
-use smartnic_slowpath::mcast::{MdbEntry, MdbFilter, MdbRequest, Refused, Snooping};
+use smartnic_slowpath::mcast::{MdbEntry, MdbFilter, MdbRequest, Refused, RouterPort, Snooping};
 
 use crate::bridge::Bridge;
 use crate::snoop::mcast_refused;
@@ -41,6 +41,11 @@ impl Bridge {
             mcast.take_outputs()
         };
         self.carry_out_mcast(outputs);
+    }
+
+    /// The routers' ports.
+    pub fn mdb_routers(&self) -> Vec<RouterPort> {
+        self.mcast().routers_shown()
     }
 
     /// The multicast database.

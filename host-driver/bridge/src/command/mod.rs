@@ -38,6 +38,24 @@ impl Bridge {
         port.map_or_else(|| self.vlans.load_full(), |p| p.vlans.load_full())
     }
 
+    /// The device of the port of this number; of 0: the bridge's own.
+    pub fn port_device(&self, number: u16) -> Option<Dev> {
+        match number {
+            0 => self.device(),
+            _ => self.ports.load().get(number).map(|p| p.dev.clone()),
+        }
+    }
+
+    /// The devices of its ports, in order of joining.
+    pub fn port_devices(&self) -> Vec<Dev> {
+        self.ports
+            .load()
+            .list
+            .iter()
+            .map(|p| p.dev.clone())
+            .collect()
+    }
+
     /// A port's number: what the multicast database and events name it by. EINVAL for a stranger; 0 is the bridge itself.
     pub fn port_number(&self, dev: &Dev) -> Result<u16> {
         Ok(self.place(dev)?.map_or(0, |p| p.number))

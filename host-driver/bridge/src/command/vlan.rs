@@ -137,6 +137,28 @@ impl Bridge {
         Ok(())
     }
 
+    /// An option of multicast snooping of a VLAN on a port; none: it is not in it, or has it not.
+    pub fn vlan_port_knob(&self, dev: &Dev, vid: u16, knob: PortKnob) -> Option<u64> {
+        let port = self.place(dev).ok()??;
+        self.mcast().port_knob(port.number.into(), vid, knob).ok()
+    }
+
+    /// An option of multicast snooping of a VLAN.
+    pub fn vlan_knob(&self, vid: u16, knob: Knob) -> Option<u64> {
+        self.mcast().knob(vid, knob).ok()
+    }
+
+    /// The VLANs of bridge and ports together, each with its MST instance (`bridge vlan global show`).
+    pub fn vlan_global_show(&self) -> Vec<(u16, u16)> {
+        let all = self.vlans.load();
+        all.iter().map(|v| (v.vid, v.msti.load(Relaxed))).collect()
+    }
+
+    /// States are by MST instance.
+    pub fn is_mst(&self) -> bool {
+        self.flags().contains(BridgeFlags::MST)
+    }
+
     /// Frames are filtered by VLAN.
     pub fn is_vlan_filtering(&self) -> bool {
         self.flags().contains(BridgeFlags::VLAN_FILTERING)

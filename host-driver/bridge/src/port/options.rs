@@ -272,6 +272,13 @@ impl Bridge {
         Ok(self.known_port(dev)?.cells.read())
     }
 
+    /// What is set of the spanning tree on a port. EINVAL for a device that is no port of this bridge.
+    pub fn port_settings(&self, dev: &Dev) -> Result<PortSettings> {
+        let port = self.known_port(dev)?;
+        let settings = self.tree().port_settings(port.number).cloned();
+        settings.map_err(|e| refused(e, "device", dev.name()))
+    }
+
     /// A port's state. EINVAL for a device that is no port of this bridge.
     pub fn port_state(&self, dev: &Dev) -> Result<PortState> {
         Ok(self.known_port(dev)?.state())
@@ -290,7 +297,7 @@ impl Bridge {
         };
         let mut add = |key: &str, value: Value| info.insert(key.to_owned(), value);
         add("state", json!(port.state().word()));
-        add("no", json!(port.number));
+        add("no", json!(format!("{:#x}", port.number)));
         add("priority", json!(settings.priority));
         add("cost", json!(status.path_cost));
         add("id", json!(format!("{:#x}", status.port_id)));
@@ -321,10 +328,13 @@ impl Bridge {
         add("xstats", json!(port.cells.read()));
         let mcast = self.mcast();
         for knob in PortKnob::ALL {
-            add(
-                knob.name(),
-                json!(mcast.port_knob(port.number.into(), 0, knob).ok()),
-            );
+            let value = mcast.port_knob(port.number.into(), 0, knob).ok();
+            let flag = matches!(knob, PortKnob::FastLeave | PortKnob::ToUnicast);
+            let shown = match flag {
+                true => json!(value.unwrap_or(0) != 0),
+                false => json!(value),
+            };
+            add(knob.name(), shown);
         }
         Ok(info)
     }

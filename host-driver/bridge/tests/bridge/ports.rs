@@ -331,7 +331,7 @@ fn options_are_checked_and_shown() {
     let port = rig.bridge.port_info(&rig.ports[0]).unwrap();
     assert_eq!(
         (&port["mab"], &port["priority"], &port["no"]),
-        (&true.into(), &5.into(), &1.into())
+        (&true.into(), &5.into(), &"0x1".into())
     );
     assert_eq!(errno(rig.set_port(0, &[("locked", "off")])), "EINVAL");
 }

@@ -79,6 +79,17 @@ pub struct Addresses {
     pub link_local: Option<Ipv6Addr>,
 }
 
+impl Addresses {
+    /// Of a bridge without IPv4: its link-local address is the one that follows from its Ethernet address.
+    pub fn of(mac: MacAddr) -> Self {
+        Self {
+            mac,
+            ipv4: None,
+            link_local: mac.is_unicast().then(|| mac.link_local()),
+        }
+    }
+}
+
 /// What the machine wants done or known.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {

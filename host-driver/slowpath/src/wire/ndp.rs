@@ -20,8 +20,9 @@ pub const ALL_NODES_MAC: MacAddr = MacAddr([0x33, 0x33, 0, 0, 0, 1]);
 
 const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
-/// R: the sender forwards. O: forget what was known.
+/// R: the sender forwards. S: somebody has asked. O: forget what was known.
 const ROUTER: u8 = 0x80;
+const SOLICITED: u8 = 0x40;
 const OVERRIDE: u8 = 0x20;
 /// The options that hold an Ethernet address: the source's, the target's.
 const SOURCE_MAC: u8 = 1;
@@ -35,7 +36,7 @@ const HOP_LIMIT: u8 = 255;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NdpError {
-    /// Not ICMPv6, or another type of it.
+    /// Not ICMPv6, or another type or code of it.
     #[error("neither a neighbour solicitation nor an advertisement")]
     Other,
     /// It has come through a router.
@@ -44,6 +45,9 @@ pub enum NdpError {
     /// Shorter than the message, or than an option says.
     #[error("the message of {0} bytes is shorter than it says")]
     Short(usize),
+    /// The target is a group.
+    #[error("the target {0} is no station's address")]
+    Target(Ipv6Addr),
     /// The checksum is wrong.
     #[error("the ICMPv6 checksum is wrong")]
     Checksum,
@@ -69,6 +73,8 @@ pub enum Neighbour {
         mac: Option<MacAddr>,
         /// It forwards.
         router: bool,
+        /// Somebody has asked.
+        solicited: bool,
     },
 }
 
@@ -92,6 +98,12 @@ impl Neighbour {
         let mut octets = [0; 16];
         octets.copy_from_slice(&fixed[8..]);
         let target = Ipv6Addr::from(octets);
+        if fixed[1] != 0 {
+            return Err(NdpError::Other);
+        }
+        if target.is_multicast() {
+            return Err(NdpError::Target(target));
+        }
         let mac = |wanted| option(&bytes[FIXED..], wanted).ok_or(NdpError::Short(bytes.len()));
         Ok(match *kind {
             SOLICITATION => Self::Solicitation {
@@ -103,6 +115,7 @@ impl Neighbour {
                 target,
                 mac: mac(TARGET_MAC)?,
                 router: fixed[4] & ROUTER != 0,
+                solicited: fixed[4] & SOLICITED != 0,
             },
         })
     }
@@ -114,32 +127,41 @@ impl Neighbour {
     reason = "a list that lies is not one without the option"
 )]
 fn option(mut options: &[u8], wanted: u8) -> Option<Option<MacAddr>> {
+    let mut found = None;
     while let [kind, units, ..] = options {
         let length = usize::from(*units) * 8;
         if length == 0 || length > options.len() {
             return None;
         }
-        if *kind == wanted {
-            let value = options[2..].first_chunk()?;
-            return Some(Some(MacAddr(*value)));
+        if *kind == wanted && found.is_none() {
+            found = Some(MacAddr(*options[2..].first_chunk()?));
         }
         options = &options[length..];
     }
-    options.is_empty().then_some(None)
+    options.is_empty().then_some(found)
 }
 
 /// The packet by which an address is announced unasked, to all nodes (RFC 4861, 7.2.6).
 pub fn unsolicited(target: Ipv6Addr, mac: MacAddr, router: bool) -> Vec<u8> {
     let flags = OVERRIDE | if router { ROUTER } else { 0 };
+    advertisement(target, mac, ALL_NODES, flags)
+}
+
+/// The packet that says where the target is to who has asked: to be believed over what is known (RFC 4861, 7.2.4).
+pub fn advertise(target: Ipv6Addr, mac: MacAddr, asker: Ipv6Addr) -> Vec<u8> {
+    advertisement(target, mac, asker, SOLICITED | OVERRIDE)
+}
+
+fn advertisement(target: Ipv6Addr, mac: MacAddr, to: Ipv6Addr, flags: u8) -> Vec<u8> {
     let mut bytes = vec![ADVERTISEMENT, 0, 0, 0, flags, 0, 0, 0];
     bytes.extend(target.octets());
     bytes.extend([TARGET_MAC, 1]);
     bytes.extend(mac.0);
-    let sum = ip::checksum6(target, ALL_NODES, &bytes);
+    let sum = ip::checksum6(target, to, &bytes);
     bytes[2..4].copy_from_slice(&sum.to_be_bytes());
     Ipv6 {
         source: target,
-        destination: ALL_NODES,
+        destination: to,
         hop_limit: HOP_LIMIT,
         hop_by_hop: false,
         router_alert: false,
@@ -176,7 +198,8 @@ mod tests {
                 Ok(Neighbour::Advertisement {
                     target,
                     mac,
-                    router
+                    router,
+                    solicited: false,
                 })
             );
             let group: Ipv6Addr = "ff02::1".parse().unwrap();

@@ -1,4 +1,4 @@
-//! The verbs of `br`, `bond` and `mdb`.
+//! The verbs of `br`, `bond` and `netconsole`.
 
 use clap::Subcommand;
 
@@ -128,31 +128,6 @@ pub enum BondCommand {
         bond: String,
         /// Slave
         slave: String,
-    },
-}
-
-/// `mdb`.
-#[derive(Subcommand, Debug)]
-pub enum MdbCommand {
-    /// [ dev BRIDGE ]
-    #[command(aliases = ["list", "ls"])]
-    Show {
-        /// Words
-        #[arg(value_name = "WORD")]
-        words: Vec<String>,
-    },
-    /// dev BRIDGE port PORT grp GROUP [ src SOURCE ] [ permanent | temp ]
-    Add {
-        /// Words
-        #[arg(required = true, value_name = "WORD")]
-        words: Vec<String>,
-    },
-    /// dev BRIDGE port PORT grp GROUP [ src SOURCE ]
-    #[command(aliases = ["delete"], name = "del")]
-    Delete {
-        /// Words
-        #[arg(required = true, value_name = "WORD")]
-        words: Vec<String>,
     },
 }
 

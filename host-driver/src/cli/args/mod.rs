@@ -4,13 +4,15 @@
 #![allow(rustdoc::broken_intra_doc_links)]
 
 mod masters;
+mod tables;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub use masters::{BondCommand, BrCommand, MdbCommand, NetconsoleCommand};
+pub use masters::{BondCommand, BrCommand, NetconsoleCommand};
+pub use tables::{FdbCommand, MdbCommand, MstCommand, VlanCommand, VlanGlobalCommand};
 
 use crate::control::DEFAULT_SOCKET;
 use crate::pci::DeviceSpec;
@@ -168,6 +170,27 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<FdbCommand>,
     },
+    /// VLANs of bridges and their ports
+    #[command(after_help = "Examples:
+  smartnic-ctl vlan show
+  smartnic-ctl vlan add dev port1 vid 10 pvid untagged
+  smartnic-ctl vlan add dev br0 vid 10 self
+  smartnic-ctl vlan del dev port1 vid 1
+  smartnic-ctl -s -d vlan show dev port1")]
+    Vlan {
+        /// What to do
+        #[command(subcommand)]
+        command: Option<VlanCommand>,
+    },
+    /// States of MST instances on ports
+    #[command(after_help = "Examples:
+  smartnic-ctl vlan global set dev br0 vid 10 msti 3
+  smartnic-ctl mst set dev port1 msti 3 state forwarding")]
+    Mst {
+        /// What to do
+        #[command(subcommand)]
+        command: Option<MstCommand>,
+    },
     /// The multicast database, which the driver keeps
     #[command(after_help = "Examples:
   smartnic-ctl -d -s mdb show dev br0
@@ -253,8 +276,9 @@ pub enum PortCommand {
      [ admin_edge on|off ] [ auto_edge on|off ] [ point_to_point auto|yes|no ] [ group_fwd_mask MASK ]
 
 learning on: the hardware learns; slow-path: it reports unknown sources and smartnicd inserts them.
-Of a bridge in software also: [ locked on|off ] [ mab on|off ] [ proxy_arp on|off ] [ proxy_arp_wifi on|off ]
-     [ neigh_suppress on|off ] [ neigh_vlan_suppress on|off ] [ backup_port PORT|none ] [ flush 1 ] [ mcheck 1 ]"
+What hardware cannot do makes the driver forward for that bridge: [ locked on|off ] [ mab on|off ] [ proxy_arp on|off ] [ proxy_arp_wifi on|off ]
+     [ neigh_suppress on|off ] [ neigh_vlan_suppress on|off ] [ backup_port PORT|none ] [ fastleave on|off ]
+Done at once: [ flush 1 ] [ mcheck 1 ]"
     )]
     Set {
         /// Port (or a lag that is in a bridge)
@@ -282,7 +306,9 @@ pub enum LinkCommand {
 
 NAME may contain %d for the lowest free number.
 bridge: ageing_time CENTISECONDS (30000; one for all bridges of a card; 0: no ageing), stp_state 0|1|2, forcevers stp|rstp,
-        priority, hello_time, max_age, forward_delay, tx_hold_count, group_address, group_fwd_mask
+        priority, hello_time, max_age, forward_delay, tx_hold_count, group_address, group_fwd_mask, mcast_*;
+        in software: vlan_filtering, vlan_protocol, vlan_default_pvid, vlan_stats_enabled, vlan_stats_per_port, mst_enabled,
+        no_linklocal_learn, fdb_max_learned
 bond:   Linux's options, as in ip-link(8): mode, miimon, lacp_rate, xmit_hash_policy, primary, ...; lb_fill as of a lag
 lag:    mode balance-xor|active-backup (balance-xor), xmit_hash_policy layer2|layer2+3|layer3+4 (layer2),
         lb_fill linux|resilient (linux), primary PORT
@@ -323,56 +349,4 @@ pub enum LagCommand {
         /// Lag
         name: String,
     },
-}
-
-/// `fdb`.
-#[derive(Subcommand, Debug)]
-pub enum FdbCommand {
-    /// [ br BRIDGE ] [ dev NAME ]
-    #[command(aliases = ["list", "ls"])]
-    Show {
-        /// Words
-        #[arg(value_name = "WORD")]
-        words: Vec<String>,
-    },
-    /// MAC dev NAME [ master ] [ local | static | dynamic ] [ sticky ] [ extern_learn ] [ blackhole ]
-    #[command(
-        long_about = "MAC dev NAME [ master ] [ local | static | dynamic ] [ sticky ] [ extern_learn ] [ blackhole ]
-
-local (permanent): to the host. static (the default): to NAME, does not age or move. dynamic: ages.
-sticky: ages, does not move. extern_learn: does not age, moves. blackhole: frames are dropped."
-    )]
-    Add {
-        /// Words
-        #[arg(required = true, value_name = "WORD")]
-        words: Vec<String>,
-    },
-    /// As add, but replaces what is there
-    Replace {
-        /// Words
-        #[arg(required = true, value_name = "WORD")]
-        words: Vec<String>,
-    },
-    /// MAC dev NAME
-    #[command(aliases = ["delete"], name = "del")]
-    Delete {
-        /// Words
-        #[arg(required = true, value_name = "WORD")]
-        words: Vec<String>,
-    },
-    /// [ dev NAME ] [ brport NAME ] [ master ] [ dynamic | extern_learn | all ]
-    #[command(
-        long_about = "[ dev NAME ] [ brport NAME ] [ master ] [ dynamic | extern_learn | all ]
-
-dev: a bridge or one of its ports, all without it; with brport, the bridge that this is a port of.
-dynamic (the default): entries that age. all: those, externally learned ones and static ones; addresses of the
-bridge and its ports stay."
-    )]
-    Flush {
-        /// Words
-        #[arg(value_name = "WORD")]
-        words: Vec<String>,
-    },
-    /// Show every change until interrupted
-    Monitor,
 }

@@ -21,19 +21,28 @@ fn trim(entry: &mut Value, look: &Look) {
         return;
     };
     if !look.stats {
-        entry.remove("age");
+        for key in ["age", "used", "updated"] {
+            entry.remove(key);
+        }
     }
     if !look.details {
         entry.remove("fid");
+        // bridge(8) does not show who made an entry.
+        if let Some(flags) = entry.get_mut("flags").and_then(Value::as_array_mut) {
+            flags.retain(|f| f != "added_by_user");
+        }
     }
 }
 
 fn fdb_line(entry: &Value) -> String {
     let mut line = format!("{} dev {}", text(&entry["mac"]), text(&entry["ifname"]));
-    for key in ["fid", "age"] {
+    for key in ["vlan", "fid", "age"] {
         if !entry[key].is_null() {
             let _ = write!(line, " {key} {}", entry[key]);
         }
+    }
+    if !entry["used"].is_null() {
+        let _ = write!(line, " used {}/{}", entry["used"], entry["updated"]);
     }
     for flag in rows(&entry["flags"]) {
         let _ = write!(line, " {}", text(flag));

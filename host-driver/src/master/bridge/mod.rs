@@ -32,12 +32,12 @@ use smartnic_slowpath::stp::{BridgeSettings, PortState, Protocol};
 
 use super::{Master, View, options};
 use crate::device::MacAddr;
-use crate::netdev::{Frame, IfIndex, NetError, RxVerdict};
+use crate::netdev::{Frame, IfIndex, MTU_DEFAULT, NetError, RxVerdict};
 use crate::switch::plan::Plan;
 
 use multicast::Knobs;
 pub use port::{BridgePort, Learning};
-pub use settings::AGEING_DEFAULT;
+pub use settings::{AGEING_DEFAULT, OPTIONS};
 pub use smartnic_bridge::Stp;
 
 /// A bridge.
@@ -54,6 +54,8 @@ pub struct Bridge {
     settings: BridgeSettings,
     group_fwd_mask: u16,
     multicast: Knobs,
+    /// A user has set the MTU.
+    mtu_set: bool,
 }
 
 impl Bridge {
@@ -69,6 +71,7 @@ impl Bridge {
             settings: BridgeSettings::new(MacAddr::default(), Protocol::Stp),
             group_fwd_mask: 0,
             multicast: Knobs::default(),
+            mtu_set: false,
         }
     }
     /// Ageing time in 1/100 s.
@@ -78,6 +81,19 @@ impl Bridge {
     /// The other bridges follow: the card has one clock.
     pub fn set_ageing_time(&mut self, centiseconds: u64) {
         self.ageing_time = centiseconds;
+    }
+    /// A user has set the MTU.
+    pub fn set_mtu(&mut self) {
+        self.mtu_set = true;
+    }
+    /// The MTU follows the ports': the least of theirs, or what a user set if that is less. `now` is what it is.
+    pub fn mtu(&self, now: u32, least: Option<u32>) -> Option<u32> {
+        match (least, self.mtu_set) {
+            (Some(least), true) => Some(now.min(least)),
+            (Some(least), false) => Some(least),
+            (None, true) => None,
+            (None, false) => Some(MTU_DEFAULT),
+        }
     }
     /// Its ports, in the order of joining.
     pub fn ports(&self) -> &[BridgePort] {
@@ -195,12 +211,13 @@ impl Master for Bridge {
 
     fn set_member(
         &mut self,
-        _view: View<'_>,
+        view: View<'_>,
         member: IfIndex,
         option: &str,
         value: &str,
     ) -> Result<(), NetError> {
         let stp = self.stp;
+        let device = view.device(member);
         let Some(port) = self.port_mut(member) else {
             return Err(NetError::NotFound {
                 what: format!("bridge port {member}"),
@@ -209,7 +226,7 @@ impl Master for Bridge {
         if option != "state" {
             return port.set(option, value);
         }
-        let state = port::state(option, value)?;
+        let wanted = port::state(option, value)?;
         if stp == Stp::On {
             return Err(NetError::Busy {
                 name: option.into(),
@@ -217,7 +234,12 @@ impl Master for Bridge {
                     .into(),
             });
         }
-        port.state = state;
+        let carries = device.is_some_and(|d| d.up && (d.carrier || wanted == state::DISABLED));
+        if !carries {
+            let reason = "the port is down or has no carrier (ENETDOWN)";
+            return Err(NetError::invalid(option, value, reason));
+        }
+        port.state = wanted;
         Ok(())
     }
     fn member_info(&self, view: View<'_>, member: IfIndex) -> Map<String, Value> {

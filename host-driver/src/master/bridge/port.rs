@@ -10,7 +10,7 @@ use crate::master::options;
 use crate::netdev::{IfIndex, NetError};
 
 /// Words of a port's options.
-pub const PORT_OPTIONS: [&str; 15] = [
+pub const PORT_OPTIONS: [&str; 16] = [
     "state",
     "priority",
     "cost",
@@ -25,6 +25,7 @@ pub const PORT_OPTIONS: [&str; 15] = [
     "bcast_flood",
     "hairpin",
     "isolated",
+    "learning_sync",
     "group_fwd_mask",
 ];
 /// Those that the hardware does; the others are the driver's.
@@ -77,6 +78,8 @@ pub struct BridgePort {
     pub hairpin: bool,
     /// Not forwarded to other isolated ports.
     pub isolated: bool,
+    /// What the hardware learns is learned; it always is.
+    pub learning_sync: bool,
     /// Reserved addresses that are forwarded from it, bit n for 01:80:C2:00:00:0n.
     pub group_fwd_mask: u16,
     /// The settings of multicast snooping.
@@ -95,6 +98,7 @@ impl BridgePort {
             bcast_flood: true,
             hairpin: false,
             isolated: false,
+            learning_sync: false,
             group_fwd_mask: 0,
             multicast: PortKnobs::default(),
         }
@@ -143,6 +147,7 @@ impl BridgePort {
             "bcast_flood" => self.bcast_flood = on_off()?,
             "hairpin" => self.hairpin = on_off()?,
             "isolated" => self.isolated = on_off()?,
+            "learning_sync" => self.learning_sync = on_off()?,
             "group_fwd_mask" => {
                 self.group_fwd_mask =
                     reserved::mask(option, value, smartnic_bridge::PORT_RESTRICTED)?;
@@ -154,6 +159,32 @@ impl BridgePort {
             }
         }
         Ok(())
+    }
+
+    /// All options by their words, in an order in which they can be set.
+    pub fn words(&self) -> Vec<(&'static str, String)> {
+        let on = |on: bool| u8::from(on).to_string();
+        let mut words = vec![
+            ("state", self.state.to_string()),
+            ("priority", self.stp.priority.to_string()),
+            ("guard", on(self.stp.guard)),
+            ("root_block", on(self.stp.root_block)),
+            ("admin_edge", on(self.stp.admin_edge)),
+            ("auto_edge", on(self.stp.auto_edge)),
+            ("point_to_point", self.stp.point_to_point.word().into()),
+            ("learning", on(self.learning != Learning::Off)),
+            ("flood", on(self.flood)),
+            ("mcast_flood", on(self.mcast_flood)),
+            ("bcast_flood", on(self.bcast_flood)),
+            ("hairpin", on(self.hairpin)),
+            ("isolated", on(self.isolated)),
+            ("learning_sync", on(self.learning_sync)),
+            ("group_fwd_mask", self.group_fwd_mask.to_string()),
+        ];
+        words.extend(self.stp.cost.map(|cost| ("cost", cost.to_string())));
+        let knobs = self.multicast.0.iter();
+        words.extend(knobs.map(|(knob, value)| (knob.name(), value.to_string())));
+        words
     }
 
     /// Options as iproute2 shows them; `state` is the one in force.
@@ -173,6 +204,7 @@ impl BridgePort {
             ("mcast_flood", json!(self.mcast_flood)),
             ("bcast_flood", json!(self.bcast_flood)),
             ("isolated", json!(self.isolated)),
+            ("learning_sync", json!(self.learning_sync)),
             ("group_fwd_mask", json!(reserved::show(self.group_fwd_mask))),
             ("offload", options::offload(&PORT_OPTIONS, &IN_HARDWARE)),
         ];

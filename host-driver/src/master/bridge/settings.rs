@@ -7,7 +7,7 @@ use smartnic_bridge::Stp;
 use smartnic_regs::values::state;
 use smartnic_slowpath::stp::words::{AGEING_MAX, TIME_MAX, centiseconds};
 use smartnic_slowpath::stp::{BridgeSettings, BridgeTimes, Protocol, StpError};
-use smartnic_slowpath::wire::bpdu::BridgeId;
+use smartnic_slowpath::wire::bpdu::{BRIDGE_GROUP, BridgeId};
 
 use super::multicast::Knobs;
 use super::{Bridge, options, reserved};
@@ -17,7 +17,8 @@ use crate::netdev::{AddressOrigin, NetError};
 
 /// Default ageing time, in Linux's unit of 1/100 s.
 pub const AGEING_DEFAULT: u64 = 30_000;
-const OPTIONS: [&str; 10] = [
+/// The words of the options that hardware and driver do together, those of multicast snooping aside.
+pub const OPTIONS: [&str; 10] = [
     "ageing_time",
     "stp_state",
     "forcevers",
@@ -134,6 +135,31 @@ impl Bridge {
     /// The reserved address 01:80:C2:00:00:0n is the one of this bridge's protocol.
     pub(super) fn is_group(&self, n: u32) -> bool {
         u32::from(self.settings.group_address.0[5]) == n
+    }
+
+    /// All options by their words, in an order in which they can be set.
+    pub fn words(&self) -> Vec<(&'static str, String)> {
+        let (settings, times) = (&self.settings, &self.settings.times);
+        let mut words = vec![
+            ("ageing_time", self.ageing_time.to_string()),
+            ("forcevers", settings.protocol.word().into()),
+            ("priority", settings.priority.to_string()),
+            ("hello_time", centiseconds(times.hello_time).to_string()),
+            ("max_age", centiseconds(times.max_age).to_string()),
+            (
+                "forward_delay",
+                centiseconds(times.forward_delay).to_string(),
+            ),
+            ("tx_hold_count", settings.tx_hold_count.to_string()),
+            ("group_fwd_mask", self.group_fwd_mask.to_string()),
+        ];
+        if settings.group_address != BRIDGE_GROUP {
+            words.push(("group_address", settings.group_address.to_string()));
+        }
+        let knobs = self.multicast.0.iter();
+        words.extend(knobs.map(|(knob, value)| (knob.name(), value.to_string())));
+        words.push(("stp_state", (self.stp as u32).to_string()));
+        words
     }
 
     pub(super) fn show(&self, view: View<'_>) -> Map<String, Value> {

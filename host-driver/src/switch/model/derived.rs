@@ -45,9 +45,15 @@ impl Model {
                 self.carry_out(object.take_effects());
                 self.masters.insert(ifindex, object);
                 let master = &self.masters[&ifindex];
+                let mtu = self.bridge(ifindex).and_then(|bridge| {
+                    let least = self.least_mtu(ifindex);
+                    let now = self.registry.get(ifindex)?.mtu;
+                    bridge.mtu(now, least)
+                });
                 let (carrier, address) = (master.carrier(self.view()), master.address(self.view()));
                 if let Some(device) = self.registry.get_mut(ifindex) {
                     device.carrier = carrier;
+                    device.mtu = mtu.unwrap_or(device.mtu);
                     if device.address_origin == AddressOrigin::Random {
                         device.address = address.unwrap_or(device.address);
                     }
@@ -75,6 +81,36 @@ impl Model {
         }
     }
 
+    /// A port gives all that it receives to the host, and nobody else sends there.
+    fn trap_port(&self, number: u32, plan: &mut Plan) {
+        let host = self.caps.host() as usize;
+        let config = &mut plan.ports[number as usize];
+        config.fid = port_fid(number);
+        config.state = state::FORWARDING;
+        plan.masks[number as usize].set(host, true);
+        let config = &mut plan.ports[host];
+        config.state = state::FORWARDING;
+        (config.flood_mc, config.flood_bc) = (true, true);
+    }
+
+    /// The ports of bridges in software are the host's.
+    fn plan_software(&self, plan: &mut Plan) {
+        let host = self.caps.host() as usize;
+        let in_software = |owner: IfIndex| {
+            let owner = self.registry.get(owner);
+            owner.is_some_and(|o| o.kind == DeviceKind::Other && o.link_kind == Some("bridge"))
+        };
+        let ports = self.registry.iter().filter(|d| d.up);
+        for device in ports.filter(|d| d.master.is_some_and(in_software)) {
+            for number in self.view().ports(device.ifindex) {
+                if self.registry.port(number).is_some_and(|p| p.up) {
+                    self.trap_port(number, plan);
+                    plan.ports[host].flood_uc = true;
+                }
+            }
+        }
+    }
+
     /// Ports in no master are the host's as far as devices on top of them are, each by itself in an FID of its own; and what those listen to comes to the host.
     fn plan_listeners(&self, plan: &mut Plan) {
         let host = self.caps.host() as usize;
@@ -82,13 +118,7 @@ impl Model {
             let mut addresses = device.listens.unicast.clone();
             let fid = match (device.kind, device.master) {
                 (DeviceKind::Port(number), None) if device.listens.uppers => {
-                    let config = &mut plan.ports[number as usize];
-                    config.fid = port_fid(number);
-                    config.state = state::FORWARDING;
-                    plan.masks[number as usize].set(host, true);
-                    let config = &mut plan.ports[host];
-                    config.state = state::FORWARDING;
-                    (config.flood_mc, config.flood_bc) = (true, true);
+                    self.trap_port(number, plan);
                     addresses.push(device.address);
                     Some(port_fid(number))
                 }
@@ -130,6 +160,7 @@ impl Model {
                 .for_each(|m| m.plan(self.view(), &mut plan));
         }
         self.plan_listeners(&mut plan);
+        self.plan_software(&mut plan);
         let mut actions = Actions::default();
         for bridge in self.bridges() {
             let forwarded = bridge.ports().iter().map(|p| bridge.forwards(p));

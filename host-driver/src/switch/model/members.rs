@@ -1,6 +1,12 @@
 //! Members join masters and leave them.
 
+use smartnic_regs::values::{dest, kind};
+
 use super::Model;
+use crate::device::MacAddr;
+use crate::device::fdb::{FdbData, FdbKey};
+use crate::master::Master;
+use crate::master::bridge::Bridge;
 use crate::netdev::{DeviceKind, IfIndex, NetError};
 
 impl Model {
@@ -70,5 +76,39 @@ impl Model {
         }
         self.refresh();
         Ok(())
+    }
+
+    /// A bridge is no longer the hardware's; gives its static entries, which lead to these devices. Its ports stay its own.
+    pub fn take_bridge(&mut self, ifindex: IfIndex) -> Vec<(FdbKey, FdbData, IfIndex)> {
+        let fid = self.masters.remove(&ifindex).and_then(|m| m.fid());
+        let own: Vec<_> = self
+            .statics
+            .iter()
+            .filter(|(key, _)| Some(key.fid) == fid)
+            .map(|(key, (data, dev))| (*key, *data, *dev))
+            .collect();
+        self.statics.retain(|key, _| Some(key.fid) != fid);
+        own
+    }
+
+    /// A bridge is the hardware's again, without ports.
+    pub fn give_bridge(&mut self, ifindex: IfIndex) -> Result<(), NetError> {
+        let (fid, ageing) = (self.free_fid()?, self.ageing_time());
+        let bridge = Bridge::new(ifindex, fid, ageing);
+        self.masters.insert(ifindex, Box::new(bridge));
+        Ok(())
+    }
+
+    /// A static entry of a bridge in hardware: to a device, or an address of the host's there.
+    pub fn keep_entry(&mut self, bridge: IfIndex, mac: MacAddr, dev: IfIndex, local: bool) {
+        let fid = self.bridge(bridge).and_then(|b| b.fid());
+        let to = self.view().destination(dev);
+        if let (Some(fid), Some(to)) = (fid, to.or(local.then_some(dest::HOST))) {
+            let data = match local {
+                true => FdbData::new(dest::HOST, kind::LOCAL),
+                false => FdbData::new(to, kind::STATIC),
+            };
+            self.statics.insert(FdbKey { fid, mac }, (data, dev));
+        }
     }
 }

@@ -161,17 +161,7 @@ impl Model {
                 capacity: self.caps.lag_groups,
             });
         }
-        // FID 0 is what ports without a bridge have.
-        let used: Vec<u16> = self.masters.values().filter_map(|m| m.own_fid()).collect();
-        let fid = (1..=MAX_FID - PORT_FIDS).find(|f| !used.contains(f));
-        let fid = fid.ok_or(NetError::Exhausted {
-            what: "FID",
-            capacity: (MAX_FID - PORT_FIDS).into(),
-        })?;
-        let ageing = self
-            .bridges()
-            .next()
-            .map_or(AGEING_DEFAULT, Bridge::ageing_time);
+        let (fid, ageing) = (self.free_fid()?, self.ageing_time());
         let ifindex = self.registry.register(name, kind, address)?;
         let master: Box<dyn Master> = match group {
             Some(group) if kind == "lag" => Box::new(Lag::new(ifindex, group)),
@@ -184,6 +174,21 @@ impl Model {
         self.masters.insert(ifindex, master);
         self.refresh();
         Ok(ifindex)
+    }
+
+    fn free_fid(&self) -> Result<u16, NetError> {
+        // FID 0 is what ports without a bridge have.
+        let used: Vec<u16> = self.masters.values().filter_map(|m| m.own_fid()).collect();
+        let fid = (1..=MAX_FID - PORT_FIDS).find(|f| !used.contains(f));
+        fid.ok_or(NetError::Exhausted {
+            what: "FID",
+            capacity: (MAX_FID - PORT_FIDS).into(),
+        })
+    }
+
+    fn ageing_time(&self) -> u64 {
+        let mut bridges = self.bridges();
+        bridges.next().map_or(AGEING_DEFAULT, Bridge::ageing_time)
     }
 
     /// Deletes a master; its members are free then.
@@ -295,6 +300,16 @@ impl Model {
             let reason = format!("{who} takes {min} to {max}");
             return Err(NetError::invalid("mtu", mtu, reason));
         }
+        if let Some(least) = self
+            .least_mtu(ifindex)
+            .filter(|least| mtu > u64::from(*least))
+        {
+            let reason = format!("a port of {name} takes no more than {least} (EINVAL)");
+            return Err(NetError::invalid("mtu", mtu, reason));
+        }
+        if let Some(bridge) = self.bridge_mut(ifindex) {
+            bridge.set_mtu();
+        }
         let below = self
             .masters
             .get(&ifindex)
@@ -306,6 +321,13 @@ impl Model {
         }
         self.refresh();
         Ok(())
+    }
+
+    /// The least MTU of the ports of a bridge in hardware.
+    pub(super) fn least_mtu(&self, bridge: IfIndex) -> Option<u32> {
+        let ports = self.bridge(bridge)?.ports().iter();
+        let devices = ports.filter_map(|p| self.registry.get(p.ifindex));
+        devices.map(|d| d.mtu).min()
     }
 
     /// Sets a device's address.

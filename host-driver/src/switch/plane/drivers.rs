@@ -13,6 +13,9 @@ use crate::device::ring::{MIN_FRAME, TxTarget};
 use crate::device::stats::PortCounters;
 use crate::netdev::{IfIndex, MTU_MAX, MTU_MIN};
 
+/// Priority of a packet that comes before all others.
+const CONTROL: u32 = 7;
+
 /// What ports and masters have in common.
 fn setup(name: &str, address: MacAddr) -> Setup {
     let mut setup = Setup::ether(name).with_address(address);
@@ -113,7 +116,12 @@ impl NetDeviceOps for Port {
         }
         let mut lent = self.plane.lent();
         let to = [TxTarget::Direct(dest::PORT + self.number)];
-        if !lent.send(packet.bytes(), &to) {
+        // Control frames of a bridge in software come before all others.
+        let class = match packet.priority {
+            CONTROL => lent.caps.classes.saturating_sub(1),
+            _ => 0,
+        };
+        if !lent.send(packet.bytes(), &to, class) {
             dev.stop_queue(queue);
             return Xmit::Busy(packet);
         }
@@ -193,7 +201,7 @@ impl NetDeviceOps for MasterDevice {
             dev.stats().count(Counter::tx_dropped);
             return Xmit::Ok;
         }
-        lent.send(&frame, &targets);
+        lent.send(&frame, &targets, 0);
         if frame[0] & 1 == 1 {
             lent.out.heard.push((own, None, frame));
         }

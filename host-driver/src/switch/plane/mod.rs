@@ -7,6 +7,7 @@
 //!
 //! Covered by `tests/driver/switch_datapath.rs`, and by all that sends frames through a switch.
 
+mod bridge;
 mod drivers;
 mod handlers;
 
@@ -25,11 +26,12 @@ use crate::device::{Caps, DeviceError};
 use crate::master::{Masters, View};
 use crate::netdev::{IfIndex, Registry};
 
+pub(super) use bridge::BridgeDevice;
 pub(super) use drivers::{MasterDevice, Port};
 pub(super) use handlers::{ToMaster, Top};
 
 /// A bridge counts what the host sends and hears by it; the counters of the others are the sum of their members'.
-const BRIDGE: &str = "bridge";
+pub(super) const BRIDGE: &str = "bridge";
 
 /// What frames ask of the configuration.
 #[derive(Default)]
@@ -74,7 +76,7 @@ impl Lent {
     }
 
     /// All copies or none, so that a retry sends no frame twice; false: there is no room.
-    fn send(&mut self, frame: &[u8], targets: &[TxTarget]) -> bool {
+    fn send(&mut self, frame: &[u8], targets: &[TxTarget], class: u32) -> bool {
         if self.room() < targets.len() {
             return false;
         }
@@ -82,7 +84,7 @@ impl Lent {
             let host = card.rings()?;
             targets
                 .iter()
-                .try_for_each(|target| host.send(frame, *target, 0).map(drop))
+                .try_for_each(|target| host.send(frame, *target, class).map(drop))
         });
         if let Err(error) = sent {
             self.out.failed = Some(error);

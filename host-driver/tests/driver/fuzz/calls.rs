@@ -18,9 +18,17 @@ pub const METHODS: &[&str] = &[
     "DeleteFdb",
     "FlushFdb",
     "ListFdb",
+    "GetFdb",
     "AddMdb",
     "DeleteMdb",
+    "FlushMdb",
     "ListMdb",
+    "AddVlan",
+    "DeleteVlan",
+    "SetVlan",
+    "SetVlanGlobal",
+    "ListVlans",
+    "SetMst",
     "SetDevice",
     "GetDevice",
     "GetVersion",
@@ -263,9 +271,37 @@ pub fn parameters(input: &mut Input<'_>, method: &str) -> Map<String, Value> {
                 put("replace", json!(input.byte() & 1 == 1));
             }
         }
-        "DeleteFdb" => {
+        "DeleteFdb" | "GetFdb" => {
             put("dev", json!(input.pick(DEVICES)));
             put("mac", json!(input.pick(MACS)));
+            if maybe(input) {
+                put("vlan", json!(input.byte()));
+            }
+        }
+        "AddVlan" | "DeleteVlan" | "SetVlan" | "SetVlanGlobal" | "SetMst" => {
+            put("dev", json!(input.pick(DEVICES)));
+            match method {
+                "SetMst" => {
+                    put("msti", json!(input.byte()));
+                    put("state", json!(input.pick(VALUES)));
+                }
+                _ => put("vid", json!(u16::from(input.byte()) * 17)),
+            }
+            if method.starts_with("Set") && method != "SetMst" {
+                let options = ["state", "neigh_suppress", "msti", "mcast_router", "nosuch"];
+                let option = input.pick(&options).to_owned();
+                let value = json!(input.pick(VALUES));
+                put("options", Value::Object(Map::from_iter([(option, value)])));
+            } else if maybe(input) && method != "SetMst" {
+                let flags = ["pvid", "untagged", "self", "master", "nosuch"];
+                put("flags", json!([input.pick(&flags)]));
+            }
+        }
+        "FlushMdb" => {
+            put("dev", json!(input.pick(DEVICES)));
+            if maybe(input) {
+                put("port", json!(input.pick(DEVICES)));
+            }
         }
         "FlushFdb" => {
             put(
@@ -277,7 +313,7 @@ pub fn parameters(input: &mut Input<'_>, method: &str) -> Map<String, Value> {
             }
         }
         "ListFdb" if maybe(input) => put("dev", json!(input.pick(DEVICES))),
-        "ListMdb" if maybe(input) => put("dev", json!(input.pick(DEVICES))),
+        "ListMdb" | "ListVlans" if maybe(input) => put("dev", json!(input.pick(DEVICES))),
         "ListLinks" | "ListPorts" | "ListLags" | "GetStats" if maybe(input) => {
             put("name", json!(input.pick(DEVICES)));
         }

@@ -1,4 +1,6 @@
-//! Types of the calls and replies, as the interface description has them.
+//! Types of the calls and replies, as the interface description has them; those of databases and VLANs are in `tables.rs`.
+
+mod tables;
 
 use std::collections::BTreeMap;
 
@@ -7,6 +9,10 @@ use serde_json::{Map, Value};
 
 use crate::device::fdb::FdbCounters;
 use crate::device::stats::BufferState;
+pub use tables::{
+    AddFdb, ChangeMdb, ChangeVlan, DeleteFdb, FdbEventInfo, FdbInfo, FlushFdb, FlushMdb, GetFdb,
+    ListFdb, ListMdb, ListMst, ListVlans, SetMst, SetVlan,
+};
 
 /// Option words and values.
 pub type Options = BTreeMap<String, String>;
@@ -130,87 +136,6 @@ pub struct Netconsole {
     pub secret: Option<String>,
 }
 
-/// Parameters of ListMdb.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListMdb {
-    /// This bridge's; all without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dev: Option<String>,
-}
-
-/// Parameters of AddMdb and DeleteMdb.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ChangeMdb {
-    /// The bridge.
-    pub dev: String,
-    /// One of its ports, or the bridge.
-    pub port: String,
-    /// The group's address.
-    pub grp: String,
-    /// The source's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub src: Option<String>,
-    /// Stays until it is deleted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub permanent: Option<bool>,
-}
-
-/// Parameters of ListFdb.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListFdb {
-    /// Entries to this device only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dev: Option<String>,
-    /// Entries of this bridge only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub br: Option<String>,
-}
-
-/// Parameters of AddFdb.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AddFdb {
-    /// The bridge port, or the bridge.
-    pub dev: String,
-    /// The address.
-    pub mac: String,
-    /// `permanent`, `static` or `dynamic`.
-    pub state: String,
-    /// `sticky`, `extern_learn`, `blackhole`.
-    #[serde(default)]
-    pub flags: Vec<String>,
-    /// Replaces what is there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replace: Option<bool>,
-}
-
-/// Parameters of DeleteFdb.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeleteFdb {
-    /// The bridge port, or the bridge.
-    pub dev: String,
-    /// The address.
-    pub mac: String,
-}
-
-/// Parameters of FlushFdb.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FlushFdb {
-    /// The bridge port, or the bridge; all without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dev: Option<String>,
-    /// The bridge that `dev` must be a port of; without `dev`, this bridge.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub br: Option<String>,
-    /// `dynamic`, `extern_learn` or `all`.
-    pub what: String,
-}
-
 /// The card.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeviceInfo {
@@ -312,37 +237,6 @@ pub struct LagInfo {
     pub no_member: u32,
     /// Frames kept from returning to their group, all groups.
     pub pruned: u32,
-}
-
-/// An FDB entry, by iproute2's keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FdbInfo {
-    /// Address.
-    pub mac: String,
-    /// Bridge port, or the bridge for local ones.
-    pub ifname: String,
-    /// Bridge.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub master: Option<String>,
-    /// Flags.
-    pub flags: Vec<String>,
-    /// `permanent`, `static`, or empty.
-    pub state: String,
-    /// FID.
-    pub fid: u16,
-    /// 3 fresh to 0 oldest.
-    pub age: u8,
-}
-
-/// A change of the FDB.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FdbEventInfo {
-    /// `added`, `moved`, `deleted`, `aged` or `refused`.
-    pub event: String,
-    /// The entry is not there any more.
-    pub deleted: bool,
-    /// The entry.
-    pub entry: FdbInfo,
 }
 
 /// Counters of one interface.
