@@ -129,12 +129,12 @@ fn times_have_ranges_and_a_relation() {
         set(max_age, hello, delay).unwrap();
     }
     for (max_age, hello, delay, what) in [
-        (5_999, 1_000, 15_000, "max age"),
-        (40_001, 2_000, 30_000, "max age"),
-        (20_000, 999, 15_000, "hello time"),
-        (40_000, 10_001, 30_000, "hello time"),
-        (6_000, 1_000, 3_999, "forward delay"),
-        (20_000, 2_000, 30_001, "forward delay"),
+        (5_999, 1_000, 15_000, "max_age"),
+        (40_001, 2_000, 30_000, "max_age"),
+        (20_000, 999, 15_000, "hello_time"),
+        (40_000, 10_001, 30_000, "hello_time"),
+        (6_000, 1_000, 3_999, "forward_delay"),
+        (20_000, 2_000, 30_001, "forward_delay"),
     ] {
         let error = set(max_age, hello, delay).unwrap_err();
         assert!(matches!(error, StpError::Range { what: w, .. } if w == what));

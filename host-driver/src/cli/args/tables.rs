@@ -122,13 +122,13 @@ pub enum VlanCommand {
         #[arg(value_name = "WORD")]
         words: Vec<String>,
     },
-    /// dev NAME vid VID[-VID] [ pvid ] [ untagged ] [ self ] [ master ]
+    /// dev NAME vid VID[-VID] [ pvid ] [ untagged ] [ self | master ]
     Add {
         /// Words
         #[arg(required = true, value_name = "WORD")]
         words: Vec<String>,
     },
-    /// dev NAME vid VID[-VID] [ self ] [ master ]
+    /// dev NAME vid VID[-VID] [ self | master ]
     #[command(aliases = ["delete"], name = "del")]
     Delete {
         /// Words
