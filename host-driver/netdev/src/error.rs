@@ -36,6 +36,10 @@ errnos! {
     Again = 11, "EAGAIN";
     /// No memory.
     NoMemory = 12, "ENOMEM";
+    /// Not in this mode.
+    Access = 13, "EACCES";
+    /// Nothing is left that could be used.
+    Fault = 14, "EFAULT";
     /// Somebody else holds it.
     Busy = 16, "EBUSY";
     /// There is one already.
@@ -48,6 +52,8 @@ errnos! {
     NoSpace = 28, "ENOSPC";
     /// Out of the range that the device can do.
     Range = 34, "ERANGE";
+    /// There is something in it.
+    NotEmpty = 39, "ENOTEMPTY";
     /// It would be above or below itself.
     Loop = 40, "ELOOP";
     /// All numbers are given.

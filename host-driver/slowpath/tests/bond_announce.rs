@@ -186,6 +186,27 @@ fn addresses_are_announced_on_the_new_member() {
     }
 }
 
+/// In a bridge the host speaks from the bridge's address, and is announced from it for as long as the bond is in there.
+#[test]
+fn a_bond_in_a_bridge_announces_what_the_bridge_says() {
+    let bridge = mac(0x40);
+    let says = arp(ArpOperation::Request, bridge, HOST4, &[]);
+    let mut bond = pair(&[]);
+    bond.overhear(&says);
+    bond.set_above(Some(bridge));
+    bond.overhear(&advertisement(bridge));
+    bond.overhear(&arp(ArpOperation::Request, mac(9), OTHER4, &[]));
+    bond.receive(ms(1000), 1, &mut advertisement(bridge));
+    let sent = fail_over(&mut bond.clone());
+    let wanted = [(ms(5000), 2, advertisement(bridge))];
+    assert_eq!(
+        sent, wanted,
+        "a forwarded frame is nobody's here, an echo nobody else's"
+    );
+    bond.set_above(None);
+    assert_eq!(fail_over(&mut bond), []);
+}
+
 /// Somebody else says that an address is his: it is not announced any more.
 #[test]
 fn an_address_that_moved_away_is_forgotten() {

@@ -174,13 +174,8 @@ fn queues_name_their_slave() {
     let (mut bond, _) = bond("active-backup", &[("miimon", "100")], 3);
     bond.set_slave(NOW, 3, "queue_id", "2").unwrap();
     let mut f = frame(&mut rng());
-    assert_eq!(
-        bond.transmit(NOW, &mut f, 2),
-        Tx::One(1),
-        "a backup sends nothing"
-    );
-    bond.set(NOW, "active_slave", "port3").unwrap();
-    assert_eq!(bond.transmit(NOW, &mut f, 2), Tx::One(3));
+    assert_eq!(bond.transmit(NOW, &mut f, 0), Tx::One(1));
+    assert_eq!(bond.transmit(NOW, &mut f, 2), Tx::One(3), "a backup, too");
     let (mut xor, _) = bond_base::bond("balance-xor", &[("miimon", "100")], 3);
     xor.set_slave(NOW, 2, "queue_id", "2").unwrap();
     for _ in 0..20 {

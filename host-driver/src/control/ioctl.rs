@@ -30,6 +30,9 @@ pub fn handle(switch: &mut Switch, call: &Ioctl) -> Result<(), NetError> {
     let port = || call.port.as_deref().ok_or_else(missing);
     let software = switch.bridge(name).is_some() || !switch.has_hardware();
     match call.request.as_str() {
+        request @ ("enslave" | "release" | "sethwaddr") if switch.bond(name).is_some() => {
+            switch.bond_ioctl(request, name, port()?)
+        }
         "addbr" if software => {
             switch.on_bridges(|bridges, core| bridges.create(core, name, None).map(drop))
         }

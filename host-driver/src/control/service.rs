@@ -189,8 +189,8 @@ fn add_link(switch: &mut Switch, add: AddLink) -> Result<Outcome, WireError> {
         let reason = "only a vlan is over a link; others get members: link set PORT master NAME";
         return Err(NetError::invalid("link", link, reason).into());
     }
-    if add.kind == "bridge" && !switch.has_hardware() {
-        return json(json!({ "name": vlan::add_bridge(switch, &add)? }));
+    if matches!(add.kind.as_str(), "bridge" | "bond") && !switch.has_hardware() {
+        return json(json!({ "name": vlan::add_master(switch, &add)? }));
     }
     let address = MacAddr::random(&mut rand::rng());
     // What hardware cannot do makes the bridge one in software, once it is there.
@@ -240,7 +240,7 @@ fn set_options(model: &mut Model, name: &str, options: Option<&Options>) -> Resu
     model.set_options(name, &all)
 }
 
-/// A bridge in software takes its options, and its ports', when the links are as asked for; one in hardware becomes one if it has to.
+/// A master in software takes its options, and its members', when the links are as asked for; a bridge in hardware becomes one in software if it has to.
 fn set_any_link(switch: &mut Switch, mut set: SetLink) -> Result<(), NetError> {
     let SetLink {
         name,
@@ -256,11 +256,13 @@ fn set_any_link(switch: &mut Switch, mut set: SetLink) -> Result<(), NetError> {
 }
 
 fn set_prepared_link(switch: &mut Switch, mut set: SetLink) -> Result<(), NetError> {
+    let is_one = |name: &str| switch.bridge(name).is_some() || switch.bond(name).is_some();
+    let name = &set.name;
     let above = match set.master.as_deref() {
-        Some(master) => switch.bridge(master).is_some(),
-        None => switch.bridge_of_port(&set.name).is_some(),
+        Some(master) => is_one(master),
+        None => switch.bridge_of_port(name).is_some() || switch.bond_of_slave(name).is_some(),
     };
-    let own = set.options.take_if(|_| switch.bridge(&set.name).is_some());
+    let own = set.options.take_if(|_| is_one(name));
     let as_port = set.member_options.take_if(|_| above);
     let actions = PortAction::take(&mut set.member_options);
     switch.change(|model| set_link(model, &set))?;
@@ -271,7 +273,7 @@ fn set_prepared_link(switch: &mut Switch, mut set: SetLink) -> Result<(), NetErr
         return Ok(());
     }
     let (own, as_port) = (own.unwrap_or_default(), as_port.unwrap_or_default());
-    switch.set_bridge(&set.name, &own, &as_port)
+    switch.set_software(&set.name, &own, &as_port)
 }
 
 /// All of what is asked, in an order in which each step makes sense: master first, up last.

@@ -92,10 +92,13 @@ fn link(switch: &mut Switch, device: &NetDevice) -> Result<Value, NetError> {
         data.insert("offload".into(), in_software(&smartnic_bridge::OPTIONS));
         info.insert("info_data".into(), Value::Object(data));
     } else if device.kind == DeviceKind::Other {
-        let settings = dev.ops().settings(&dev);
         let kind = device.link_kind.unwrap_or(switch.name());
+        let data = match switch.bond(&device.name) {
+            Some(bond) => bond.info(),
+            None => shown(dev.ops().settings(&dev)),
+        };
         info.insert("info_kind".into(), json!(kind));
-        info.insert("info_data".into(), Value::Object(shown(settings)));
+        info.insert("info_data".into(), Value::Object(data));
     }
     if let Some(owner) = device.master {
         value["master"] = json!(model.registry.name(owner));
@@ -106,6 +109,11 @@ fn link(switch: &mut Switch, device: &NetDevice) -> Result<Value, NetError> {
                 "offload".into(),
                 in_software(&smartnic_bridge::PORT_OPTIONS),
             );
+            info.insert("info_slave_data".into(), Value::Object(data));
+        }
+        if let Some(bond) = switch.bond_of_slave(&device.name) {
+            info.insert("info_slave_kind".into(), json!("bond"));
+            let data = bond.slave_info(&dev);
             info.insert("info_slave_data".into(), Value::Object(data));
         }
         if let Some(master) = model.masters.get(&owner) {

@@ -1,4 +1,4 @@
-//! `link add link DEVICE name NAME type vlan`: iproute2's words for a VLAN device; `type bridge` where no card is.
+//! `link add link DEVICE name NAME type vlan`: iproute2's words for a VLAN device; `type bridge` and `type bond` where no card is.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -56,15 +56,18 @@ pub fn add(switch: &mut Switch, add: &AddLink) -> Result<String, NetError> {
     switch.add_vlan(link, &config, changes)
 }
 
-/// Makes a bridge in software, and gives its name.
-pub fn add_bridge(switch: &mut Switch, add: &AddLink) -> Result<String, NetError> {
+/// Makes a bridge or a bond in software, and gives its name.
+pub fn add_master(switch: &mut Switch, add: &AddLink) -> Result<String, NetError> {
     let mut changes = changes(add)?;
     if let Some(mtu) = mtu(add)? {
         changes.insert(0, Change::Mtu(mtu));
     }
     let none = BTreeMap::new();
     let options = add.options.as_ref().unwrap_or(&none);
-    switch.add_bridge(&add.name, options, changes)
+    match add.kind.as_str() {
+        "bond" => switch.add_bond(&add.name, options, changes),
+        _ => switch.add_bridge(&add.name, options, changes),
+    }
 }
 
 /// What is to be changed of the new device: its address, up.

@@ -51,6 +51,7 @@ impl Switch {
         if wanted.ports.iter().any(|p| p.learn == learn::SLOW_PATH) {
             self.needs_rings()?;
         }
+        self.say_farewell(std::mem::take(&mut next.farewells));
         let done = self.program(&wanted).and_then(|()| {
             let (now, then) = (&self.model.registry, &next.registry);
             Ok(self.devices.carry_out(now, then)?)

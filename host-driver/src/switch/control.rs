@@ -28,6 +28,7 @@ impl Switch {
             .chain(self.snooping.deadline())
             .chain(self.devices.core.next_watchdog())
             .chain(self.devices.bridges.next_deadline())
+            .chain(self.devices.bonds.next_deadline())
             .min()?;
         Some(at.saturating_sub(self.clock.now()))
     }

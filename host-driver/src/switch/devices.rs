@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use smartnic_bond::Bonds;
 use smartnic_bridge::{Bridge, Bridges};
 use smartnic_netdev::registry::link::{LinkListener, LinkMessage};
 use smartnic_netdev::{Core, Dev, NetDevice as Device, Result, Softnet};
@@ -28,6 +29,8 @@ pub(super) struct Devices {
     pub defaults: Arc<Bridge>,
     /// The card's bridges.
     pub engines: BTreeMap<IfIndex, Arc<BridgeDevice>>,
+    /// Bonds in software.
+    pub bonds: Arc<Bonds>,
     ports: Vec<(Dev, Arc<Port>)>,
     /// The card's masters; others are of the core alone.
     masters: BTreeSet<IfIndex>,
@@ -48,6 +51,7 @@ impl Devices {
         let top = Arc::new(Top::default());
         core.set_stack(Some(top.clone()));
         let bridges = Bridges::install(&mut core)?;
+        let bonds = Bonds::install(&mut core)?;
         let (net, listener) = (core.softnet(), core.listen());
         Ok(Self {
             core,
@@ -57,6 +61,7 @@ impl Devices {
             defaults: bridges.prepare().0,
             bridges,
             engines: BTreeMap::new(),
+            bonds,
             ports,
             masters: BTreeSet::new(),
             listener,
@@ -68,9 +73,10 @@ impl Devices {
         self.ports.iter().map(|(dev, _)| dev)
     }
 
-    /// It is `now`: watchdogs, links, and the timers of bridges in software. What those send waits for [`Bridges::send`].
+    /// It is `now`: watchdogs, links, and the timers of masters in software. What bridges send waits for [`Bridges::send`].
     pub fn tick(&mut self, now: Duration) {
         self.core.tick(now);
+        self.bonds.tick(&mut self.core, &mut self.net);
         self.bridges.run(&mut self.core);
     }
 

@@ -13,6 +13,7 @@ pub mod datapath;
 mod devices;
 pub mod engine;
 mod events;
+mod farewell;
 pub mod fdb;
 mod links;
 pub mod mdb;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use smartnic_bond::Bond;
 use smartnic_bridge::{Bridge, Bridges};
 use smartnic_netdev::registry::request::{Caller, Change, Request};
 use smartnic_netdev::snull;
@@ -68,6 +69,23 @@ impl Switch {
         }
         self.followed();
         Ok(dev.name())
+    }
+
+    /// Makes a bond in software, with options by ip-link(8)'s words; what it refuses takes it away again. Gives its name.
+    pub fn add_bond(
+        &mut self,
+        name: &str,
+        options: &BTreeMap<String, String>,
+        changes: Vec<Change>,
+    ) -> Result<String, NetError> {
+        self.must_work()?;
+        let Devices { core, bonds, .. } = &mut self.devices;
+        let dev = bonds.create(core, name, None)?;
+        let bond = bonds.get(&dev)?;
+        let done = bond
+            .set(core, &words(options))
+            .and_then(|()| core.request(&Caller::ADMIN, &Request::Set(dev.name(), changes)));
+        self.made(&dev, done.map(drop))
     }
 
     /// The bridge in software of this name, if it is one.
@@ -148,29 +166,63 @@ impl Switch {
         self.tick();
     }
 
-    /// Sets options of a bridge in software, and of a device as the port of one. The first that is refused ends it, as in the kernel.
-    pub fn set_bridge(
+    /// The bond in software of this name, if it is one.
+    pub fn bond(&self, name: &str) -> Option<Arc<Bond>> {
+        let dev = self.devices.core.by_name(name).ok()?;
+        self.devices.bonds.get(dev).ok()
+    }
+
+    /// The bond in software that a device is a slave of, if it is.
+    pub fn bond_of_slave(&self, name: &str) -> Option<Arc<Bond>> {
+        let dev = self.devices.core.by_name(name).ok()?;
+        let (_, bond) = self.devices.bonds.of_slave(dev).ok()?;
+        Some(bond)
+    }
+
+    /// Sets options of a master in software, and of a device as a member of one. The first that is refused ends it, as in the kernel.
+    pub fn set_software(
         &mut self,
         name: &str,
         own: &BTreeMap<String, String>,
-        as_port: &BTreeMap<String, String>,
+        as_member: &BTreeMap<String, String>,
     ) -> Result<(), NetError> {
-        let (bridge, above) = (self.bridge(name), self.bridge_of_port(name));
+        let (bridge, bridge_above) = (self.bridge(name), self.bridge_of_port(name));
+        let (bond, bond_above) = (self.bond(name), self.bond_of_slave(name));
         let core = &mut self.devices.core;
         let dev = core.by_name(name)?.clone();
         if let Some(bridge) = bridge {
             for (option, value) in own {
                 bridge.set(core, option, value)?;
             }
+        } else if let Some(bond) = bond {
+            bond.set(core, &words(own))?;
         }
-        if let Some(bridge) = above.filter(|_| !as_port.is_empty()) {
-            let options: Vec<(&str, &str)> = as_port
-                .iter()
-                .map(|(o, v)| (o.as_str(), v.as_str()))
-                .collect();
-            bridge.set_port(core, &dev, &options)?;
+        if let Some(bridge) = bridge_above.filter(|_| !as_member.is_empty()) {
+            bridge.set_port(core, &dev, &words(as_member))?;
+        } else if let Some(bond) = bond_above {
+            for (option, value) in as_member {
+                bond.set_slave(core, &dev, option, value)?;
+            }
         }
         self.followed();
         Ok(())
     }
+
+    /// The old ioctl's requests of a bond in software: `enslave`, `release`, `sethwaddr`.
+    pub fn bond_ioctl(&mut self, request: &str, name: &str, slave: &str) -> Result<(), NetError> {
+        let Devices { core, bonds, .. } = &mut self.devices;
+        let bond = core.by_name(name)?.clone();
+        match request {
+            "enslave" => bonds.ioctl_enslave(core, &bond, slave),
+            "release" => bonds.ioctl_release(core, &bond, slave),
+            _ => bonds.ioctl_take_address(core, &bond, slave),
+        }?;
+        self.followed();
+        Ok(())
+    }
+}
+
+fn words(options: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    let words = options.iter();
+    words.map(|(o, v)| (o.as_str(), v.as_str())).collect()
 }

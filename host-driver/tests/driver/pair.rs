@@ -11,7 +11,7 @@ use smartnic_driver::switch::model::Model;
 use smartnic_regs::values::{action, reason, state};
 use smartnic_regs::{port, reserved};
 
-use crate::fake::{Fake, Shape};
+use crate::fake::{Fake, SentFrame, Shape};
 
 /// The first port's address of station `n`.
 pub fn base(n: u8) -> MacAddr {
@@ -48,11 +48,20 @@ impl Station {
         }
     }
 
-    /// Frames that the card sent since the last call, by destination.
+    /// Frames that the card was given since the last call, by destination; those that go through the switch are not among them.
     pub fn sent(&mut self) -> Vec<(u32, Vec<u8>)> {
+        self.new_frames(|_| true)
+    }
+
+    /// The same, without those whose port did not transmit.
+    pub fn on_wire(&mut self) -> Vec<(u32, Vec<u8>)> {
+        self.new_frames(|frame| frame.on_wire)
+    }
+
+    fn new_frames(&mut self, which: impl Fn(&SentFrame) -> bool) -> Vec<(u32, Vec<u8>)> {
         let state = self.fake.state();
-        let new = &state.sent[self.seen..];
-        let new = new.iter().map(|f| (f.direct.unwrap(), f.data.clone()));
+        let new = state.sent[self.seen..].iter().filter(|f| which(f));
+        let new = new.filter_map(|f| Some((f.direct?, f.data.clone())));
         let new = new.collect();
         self.seen = state.sent.len();
         new

@@ -1,8 +1,8 @@
 //! Rings of the fake card: submissions are taken at the doorbell, completions written with phase and version.
 
 use smartnic_regs::ring::{VERSION, completion, event as ev, submission};
-use smartnic_regs::values::{ring_error, vector};
-use smartnic_regs::{Reg, event, host};
+use smartnic_regs::values::{counter, ring_error, vector};
+use smartnic_regs::{Reg, event, host, port};
 
 use super::State;
 
@@ -13,6 +13,8 @@ pub struct SentFrame {
     pub data: Vec<u8>,
     /// DIRECT destination, or `None` through the switch.
     pub direct: Option<u32>,
+    /// It was for a port whose MAC transmitted.
+    pub on_wire: bool,
     /// Its class.
     pub class: u32,
 }
@@ -173,9 +175,16 @@ impl State {
             memory.read(at, &mut data);
             let direct =
                 (submission::DIRECT.get(sub.word) == 1).then(|| submission::DEST.get(sub.word));
+            let port = direct.filter(|to| *to < self.shape.ports);
+            let enabled = |to: &u32| port::MAC::TX_ENABLE.get(self.get(port::MAC, *to)) == 1;
+            let on_wire = port.filter(enabled);
+            if let Some(to) = on_wire {
+                *self.counters.entry((to, counter::TX_FRAMES)).or_default() += 1;
+            }
             self.sent.push(SentFrame {
                 data,
                 direct,
+                on_wire: on_wire.is_some(),
                 class: submission::CLASS.get(sub.word),
             });
             if self.rings.mute {

@@ -184,4 +184,24 @@ impl Bond {
             self.actions.push_back(Action::Carrier(on));
         }
     }
+
+    /// A member has another name now: it may be the primary by it, or no longer.
+    pub fn rename_slave(&mut self, now: Duration, id: SlaveId, name: &str) {
+        let Some(slave) = self.slave_mut(id) else {
+            return;
+        };
+        slave.name = name.to_owned();
+        let Some(primary) = self.options.primary.as_deref() else {
+            return;
+        };
+        if primary == name {
+            (self.primary, self.force_primary) = (Some(id), true);
+        } else if self.primary == Some(id) {
+            self.primary = None;
+        } else {
+            return;
+        }
+        self.select_active(now);
+        self.settle();
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::error::{BondError, Errno};
 use super::slave::{Device, Slave, SlaveId};
-use super::{Action, Bond, FailOverMac, Mode, millis};
+use super::{Bond, FailOverMac, Mode, millis};
 use crate::mac::MacAddr;
 
 /// How a member comes.
@@ -45,6 +45,26 @@ fn failed(device: &Device, step: &'static str) -> impl Fn(Errno) -> BondError {
     move |errno| refuse(errno, device, step)
 }
 
+/// A device on its way in: checked, and what it is to get. Made by [`Bond::begin_enslave`].
+#[derive(Clone, Debug)]
+pub struct Joining {
+    way: Way,
+    device: Device,
+    /// The member's address.
+    address: MacAddr,
+    mtu: u32,
+    bond_address: MacAddr,
+    fail_over_mac: FailOverMac,
+}
+
+/// An address on its way to a bond and its members. Made by [`Bond::begin_address`].
+#[derive(Clone, Debug)]
+pub struct NewAddress {
+    address: MacAddr,
+    /// The members that are given it, with what they have.
+    slaves: Vec<(SlaveId, MacAddr)>,
+}
+
 impl Bond {
     /// Takes a member. A device that does not exist is the caller's ENODEV.
     pub fn enslave(
@@ -54,35 +74,48 @@ impl Bond {
         way: Way,
         device: &Device,
     ) -> Result<(), BondError> {
+        let joining = self.begin_enslave(way, device)?;
+        joining.carry_out(lower)?;
+        self.finish_enslave(now, joining);
+        Ok(())
+    }
+
+    /// The first of the three steps of [`Bond::enslave`], for callers that must not hold the bond while [`Joining::carry_out`] changes the device:
+    /// checks, and decides what the device gets.
+    pub fn begin_enslave(&self, way: Way, device: &Device) -> Result<Joining, BondError> {
         self.check_device(way, device)?;
         let first = self.slaves.is_empty();
-        let before = (self.address, self.options.fail_over_mac);
+        let mut fail_over_mac = self.options.fail_over_mac;
         if self.options.mode == Mode::ActiveBackup
             && !device.sets_address
-            && self.options.fail_over_mac != FailOverMac::Active
+            && fail_over_mac != FailOverMac::Active
         {
             if !first {
                 let reason = "its address cannot be set: fail_over_mac must be active";
                 return Err(refuse(Errno::EOPNOTSUPP, device, reason));
             }
-            self.options.fail_over_mac = FailOverMac::Active;
+            fail_over_mac = FailOverMac::Active;
         }
-        if first && !self.address_set {
-            self.address = device.address;
-        }
-        let address = match self.join(lower, way, device) {
-            Ok(address) => address,
-            Err(error) => {
-                (self.address, self.options.fail_over_mac) = before;
-                return Err(error);
-            }
+        let bond_address = match first && !self.address_set {
+            true => device.address,
+            false => self.address,
         };
-        if self.address != before.0 {
-            self.actions.push_back(Action::BondAddress(self.address));
-        }
-        self.add_slave(now, way, device, address);
+        Ok(Joining {
+            way,
+            device: device.clone(),
+            address: self.address_for(device, bond_address, fail_over_mac)?,
+            mtu: self.mtu,
+            bond_address,
+            fail_over_mac,
+        })
+    }
+
+    /// The last step: the device is a member. Nothing but frames and time may have come between.
+    pub fn finish_enslave(&mut self, now: Duration, joining: Joining) {
+        self.options.fail_over_mac = joining.fail_over_mac;
+        self.change_bond_address(joining.bond_address);
+        self.add_slave(now, joining.way, &joining.device, joining.address);
         self.settle();
-        Ok(())
     }
 
     fn check_device(&self, way: Way, device: &Device) -> Result<(), BondError> {
@@ -104,61 +137,26 @@ impl Bond {
         }
     }
 
-    /// The steps that can fail; gives the address that the member has now.
-    fn join(&self, lower: &mut dyn Lower, way: Way, device: &Device) -> Result<MacAddr, BondError> {
-        let id = device.id;
-        let address = self.address_for(device)?;
-        lower
-            .set_mtu(id, self.mtu)
-            .map_err(failed(device, "its MTU cannot be set to the bond's"))?;
-        let undo_mtu = |lower: &mut dyn Lower| {
-            let _ = lower.set_mtu(id, device.mtu);
-        };
-        if address != device.address {
-            lower
-                .set_address(id, address)
-                .map_err(failed(device, "its address cannot be set"))
-                .inspect_err(|_| undo_mtu(lower))?;
-        }
-        let undo_address = |lower: &mut dyn Lower| {
-            if address != device.address {
-                let _ = lower.set_address(id, device.address);
-            }
-            undo_mtu(lower);
-        };
-        if way == Way::Link {
-            lower
-                .open(id)
-                .map_err(failed(device, "it cannot be set up"))
-                .inspect_err(|_| undo_address(lower))?;
-        }
-        lower
-            .attach(id)
-            .map_err(failed(device, "it cannot be attached"))
-            .inspect_err(|_| {
-                if way == Way::Link {
-                    lower.close(id);
-                }
-                undo_address(lower);
-            })?;
-        Ok(address)
-    }
-
     /// The address that a new member gets: the bond's, or its own where `fail_over_mac` or the balancing modes say so.
-    fn address_for(&self, device: &Device) -> Result<MacAddr, BondError> {
+    fn address_for(
+        &self,
+        device: &Device,
+        bond_address: MacAddr,
+        fail_over_mac: FailOverMac,
+    ) -> Result<MacAddr, BondError> {
         let mode = self.options.mode;
-        let keeps = mode == Mode::ActiveBackup && self.options.fail_over_mac != FailOverMac::None;
+        let keeps = mode == Mode::ActiveBackup && fail_over_mac != FailOverMac::None;
         if keeps {
             return Ok(device.address);
         }
         if !mode.is_lb() {
-            return Ok(self.address);
+            return Ok(bond_address);
         }
         // Balancing by load needs a different address on each. A member may have come with one that another has now:
         // then there is one that nobody has.
         let free = |a: &MacAddr| self.slaves.iter().all(|s| s.address != *a);
         let permanent = self.slaves.iter().map(|s| s.permanent);
-        [device.address, self.address]
+        [device.address, bond_address]
             .into_iter()
             .chain(permanent)
             .find(free)
@@ -286,35 +284,43 @@ impl Bond {
         lower: &mut dyn Lower,
         address: MacAddr,
     ) -> Result<(), BondError> {
-        let refuse = |errno, reason| Err(BondError::new(errno, "address", address, reason));
+        if let Some(new) = self.begin_address(address)? {
+            new.carry_out(lower)?;
+            self.finish_address(now, new);
+        }
+        Ok(())
+    }
+
+    /// The first of the three steps of [`Bond::set_address`], as with [`Bond::begin_enslave`]; `None`: nothing happens.
+    pub fn begin_address(&self, address: MacAddr) -> Result<Option<NewAddress>, BondError> {
         if !address.is_unicast() {
-            return refuse(Errno::EADDRNOTAVAIL, "not the address of a station");
+            let reason = "not the address of a station";
+            let errno = Errno::EADDRNOTAVAIL;
+            return Err(BondError::new(errno, "address", address, reason));
         }
         let mode = self.options.mode;
         if mode == Mode::ActiveBackup && self.options.fail_over_mac != FailOverMac::None {
-            return Ok(());
+            return Ok(None);
         }
-        if mode.is_lb() {
-            self.change_bond_address(address);
+        let members = self.slaves.iter().filter(|_| !mode.is_lb());
+        let slaves = members.map(|s| (s.id, s.address)).collect();
+        Ok(Some(NewAddress { address, slaves }))
+    }
+
+    /// The last step: the bond has the address.
+    pub fn finish_address(&mut self, now: Duration, new: NewAddress) {
+        self.change_bond_address(new.address);
+        if self.options.mode.is_lb() {
             self.swap_addresses(now, self.current);
-        } else {
-            for at in 0..self.slaves.len() {
-                if let Err(errno) = lower.set_address(self.slaves[at].id, address) {
-                    for slave in &self.slaves[..at] {
-                        let _ = lower.set_address(slave.id, slave.address);
-                    }
-                    return refuse(errno, "a slave cannot have it");
-                }
+        }
+        for (id, _) in new.slaves {
+            if let Some(slave) = self.slave_mut(id) {
+                slave.address = new.address;
             }
-            for slave in &mut self.slaves {
-                slave.address = address;
-            }
-            self.change_bond_address(address);
         }
         self.address_set = true;
         self.sync_lacp(now);
         self.settle();
-        Ok(())
     }
 
     /// The old ioctl's BOND_SETHWADDR: the bond takes a member's address.
@@ -327,6 +333,62 @@ impl Bond {
         self.address_set = true;
         self.sync_lacp(now);
         self.settle();
+        Ok(())
+    }
+}
+
+impl Joining {
+    /// The steps that can fail.
+    pub fn carry_out(&self, lower: &mut dyn Lower) -> Result<(), BondError> {
+        let (device, address, id) = (&self.device, self.address, self.device.id);
+        lower
+            .set_mtu(id, self.mtu)
+            .map_err(failed(device, "its MTU cannot be set to the bond's"))?;
+        let undo_mtu = |lower: &mut dyn Lower| {
+            let _ = lower.set_mtu(id, device.mtu);
+        };
+        if address != device.address {
+            lower
+                .set_address(id, address)
+                .map_err(failed(device, "its address cannot be set"))
+                .inspect_err(|_| undo_mtu(lower))?;
+        }
+        let undo_address = |lower: &mut dyn Lower| {
+            if address != device.address {
+                let _ = lower.set_address(id, device.address);
+            }
+            undo_mtu(lower);
+        };
+        if self.way == Way::Link {
+            lower
+                .open(id)
+                .map_err(failed(device, "it cannot be set up"))
+                .inspect_err(|_| undo_address(lower))?;
+        }
+        lower
+            .attach(id)
+            .map_err(failed(device, "it cannot be attached"))
+            .inspect_err(|_| {
+                if self.way == Way::Link {
+                    lower.close(id);
+                }
+                undo_address(lower);
+            })
+    }
+}
+
+impl NewAddress {
+    /// The steps that can fail: each member gets the address.
+    pub fn carry_out(&self, lower: &mut dyn Lower) -> Result<(), BondError> {
+        for (at, (id, _)) in self.slaves.iter().enumerate() {
+            if let Err(errno) = lower.set_address(*id, self.address) {
+                for (id, before) in &self.slaves[..at] {
+                    let _ = lower.set_address(*id, *before);
+                }
+                let reason = "a slave cannot have it";
+                return Err(BondError::new(errno, "address", self.address, reason));
+            }
+        }
         Ok(())
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Linux asks the stack above a bond; this bond has none above it that it could ask, so that it listens. An address is the host's if the host says so in ARP
 //! or in a neighbour solicitation or advertisement (RFC 4861) from the bond's own address, and no longer once somebody else says that it is his: an
-//! address that moved to another host (VRRP) must not be announced. A host that has said nothing yet is not announced.
+//! address that moved to another host (VRRP) must not be announced. A host that has said nothing yet is not announced. Where the bond is in a bridge, the host
+//! speaks from the bridge's address ([`Bond::set_above`]), and is announced from it, as Linux passes an announcement on to the bridge.
 //!
 //! After a fail-over ([`super::Action::NotifyPeers`]) each address is announced on the new active slave, by a gratuitous ARP (RFC 5227, 3) or an unsolicited
 //! neighbour advertisement (RFC 4861, 7.2.6); [`super::Action::ResendIgmp`] repeats the reports of its groups. Both go out with the VLAN tag that the host's
@@ -44,11 +45,15 @@ struct Address {
     ip: IpAddr,
     /// It says that it forwards (RFC 4861, 4.4).
     router: bool,
+    /// It is the bridge's in which the bond is, and announced from its address.
+    above: bool,
 }
 
 /// What is known of the host.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Host {
+    /// The address of the bridge in which the bond is: the host speaks from it, too.
+    above: Option<MacAddr>,
     /// The one that was heard last at the end.
     addresses: Vec<Address>,
     groups4: Groups<Ipv4Addr>,
@@ -90,12 +95,19 @@ impl Host {
     /// The host sent this frame.
     pub(super) fn sent(&mut self, frame: &[u8], ethernet: Ethernet, own: MacAddr) {
         let (tag, payload) = (ethernet.tag, &frame[ethernet.payload..]);
-        if let Some((_, ip, router)) = claim(ethernet.ethertype, payload).filter(|c| c.0 == own) {
+        let from_host = |c: &(MacAddr, IpAddr, bool)| c.0 == own || Some(c.0) == self.above;
+        if let Some((mac, ip, router)) = claim(ethernet.ethertype, payload).filter(from_host) {
+            let above = mac != own;
             self.addresses.retain(|a| (a.tag, a.ip) != (tag, ip));
             if self.addresses.len() == MAX_ADDRESSES {
                 self.addresses.remove(0);
             }
-            self.addresses.push(Address { tag, ip, router });
+            self.addresses.push(Address {
+                tag,
+                ip,
+                router,
+                above,
+            });
         }
         match ethernet.ethertype {
             IPV4 => {
@@ -127,7 +139,8 @@ impl Host {
             return;
         }
         let claimed = claim(ethernet.ethertype, &frame[ethernet.payload..]);
-        if let Some((_, ip, _)) = claimed.filter(|c| !ours(c.0)) {
+        let above = self.above;
+        if let Some((_, ip, _)) = claimed.filter(|c| !ours(c.0) && Some(c.0) != above) {
             self.addresses
                 .retain(|a| (a.tag, a.ip) != (ethernet.tag, ip));
         }
@@ -141,22 +154,25 @@ impl Host {
         })
     }
 
-    /// One announcement of every address, from this one.
+    /// One announcement of every address, from this one or the bridge's.
     fn announcements(&self, own: MacAddr) -> Vec<Vec<u8>> {
-        let announce = |a: &Address| match a.ip {
-            IpAddr::V4(ip) => {
-                let arp = Arp {
-                    operation: ArpOperation::Request,
-                    sender_mac: own,
-                    sender_ip: ip,
-                    target_mac: MacAddr::default(),
-                    target_ip: ip,
-                };
-                framed(MacAddr::BROADCAST, own, a.tag, arp::ETHERTYPE, &arp.emit())
-            }
-            IpAddr::V6(target) => {
-                let packet = ndp::unsolicited(target, own, a.router);
-                framed(ndp::ALL_NODES_MAC, own, a.tag, IPV6, &packet)
+        let announce = |a: &Address| {
+            let own = self.above.filter(|_| a.above).unwrap_or(own);
+            match a.ip {
+                IpAddr::V4(ip) => {
+                    let arp = Arp {
+                        operation: ArpOperation::Request,
+                        sender_mac: own,
+                        sender_ip: ip,
+                        target_mac: MacAddr::default(),
+                        target_ip: ip,
+                    };
+                    framed(MacAddr::BROADCAST, own, a.tag, arp::ETHERTYPE, &arp.emit())
+                }
+                IpAddr::V6(target) => {
+                    let packet = ndp::unsolicited(target, own, a.router);
+                    framed(ndp::ALL_NODES_MAC, own, a.tag, IPV6, &packet)
+                }
             }
         };
         self.addresses.iter().map(announce).collect()
@@ -207,6 +223,14 @@ impl Bond {
     pub fn overhear(&mut self, frame: &[u8]) {
         if let Some(ethernet) = Ethernet::of(frame) {
             self.host.sent(frame, ethernet, self.address);
+        }
+    }
+
+    /// The bond is in a bridge with this address, or in none.
+    pub fn set_above(&mut self, bridge: Option<MacAddr>) {
+        self.host.above = bridge;
+        if bridge.is_none() {
+            self.host.addresses.retain(|a| !a.above);
         }
     }
 

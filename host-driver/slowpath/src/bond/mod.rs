@@ -48,7 +48,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 pub use alb::ClientStatus;
-pub use enslave::{Lower, Way};
+pub use enslave::{Joining, Lower, NewAddress, Way};
 pub use error::{BondError, Errno};
 pub use hash::HashPolicy;
 pub use options::{

@@ -54,7 +54,8 @@ impl Bond {
         queue: u16,
     ) -> Tx {
         if queue != 0 {
-            let theirs = |s: &&Slave| s.queue_id == queue && s.can_tx();
+            // A backup, too: that is what queues are for in active-backup.
+            let theirs = |s: &&Slave| s.queue_id == queue && s.is_up();
             if let Some(slave) = self.slaves.iter().find(theirs) {
                 return Tx::One(slave.id);
             }

@@ -11,19 +11,20 @@
 //! | file | what |
 //! |---|---|
 //! | `lower.rs` | what the machine does to members as they join and leave |
-//! | `show.rs` | iproute2's keys |
+//! | `shown.rs` | iproute2's keys |
 //! | `plan.rs` | what the hardware has to do |
 //!
 //! Covered by `tests/driver/bond`, and on the simulated card by `tests/tests/driver/bond.rs`.
 
 mod lower;
 mod plan;
-mod show;
+mod shown;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use smartnic_bond::show;
 use smartnic_regs::values::dest;
 use smartnic_slowpath::bond::{
     Action, Bond as Machine, BondError, Device, HashPolicy, Mode, PlanMode, Rx, Tx, Way,
@@ -67,15 +68,6 @@ fn refused(error: BondError) -> NetError {
         reason,
     } = error;
     NetError::invalid(&argument, value, format!("{reason} ({errno})"))
-}
-
-/// iproute2's words that are not sysfs's.
-fn word(option: &str) -> &str {
-    match option {
-        "peer_notify_delay" => "peer_notif_delay",
-        "ad_lacp_rate" => "lacp_rate",
-        other => other,
-    }
 }
 
 fn link(device: &NetDevice) -> Option<Link> {
@@ -217,7 +209,10 @@ impl Master for Bond {
         for (_, value) in own {
             self.fill = options::lb_fill(value)?;
         }
-        let machine: Vec<_> = machine.into_iter().map(|(o, v)| (word(o), v)).collect();
+        let machine: Vec<_> = machine
+            .into_iter()
+            .map(|(o, v)| (show::option(o), v))
+            .collect();
         self.machine.set_all(view.now, &machine).map_err(refused)?;
         self.drain();
         Ok(())
@@ -356,6 +351,8 @@ impl Master for Bond {
             return;
         };
         let mut steps = Steps::default();
+        let above = own.master.and_then(|m| view.registry.get(m));
+        self.machine.set_above(above.map(|m| m.address));
         self.machine.set_enslaved(own.master.is_some());
         self.machine.set_mtu(own.mtu);
         match (std::mem::replace(&mut self.up, own.up), own.up) {

@@ -70,6 +70,7 @@ impl Model {
         };
         if let Some(master) = self.masters.get_mut(&owner) {
             master.remove_member(self.now, member);
+            self.farewells.extend(master.take_frames());
             let fid = master.fid();
             self.statics
                 .retain(|key, (_, to)| *to != member || Some(key.fid) != fid);

@@ -39,6 +39,8 @@ pub struct Model {
     pub forward: bool,
     /// The time of the change that is being made, by the switch's clock.
     pub now: Duration,
+    /// Last words of members that leave: they go out while the port still sends.
+    pub farewells: Vec<(IfIndex, Vec<u8>)>,
     caps: Caps,
 }
 
@@ -51,6 +53,7 @@ impl Model {
             statics: BTreeMap::new(),
             forward: true,
             now: Duration::ZERO,
+            farewells: Vec::new(),
             caps: caps.clone(),
         }
     }

@@ -117,6 +117,12 @@ impl Lent {
                 return to.map(TxTarget::Direct).collect();
             }
             master.overhear(frame);
+            // What a bridge sends for the host, its bonds overhear as well.
+            for member in master.members() {
+                if let Some(member) = self.masters.get_mut(&member) {
+                    member.overhear(frame);
+                }
+            }
         }
         let view = self.view();
         if let Some(destination) = view.destination(dev) {

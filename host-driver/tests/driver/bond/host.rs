@@ -1,10 +1,8 @@
-//! What a bond says: in the name of the host behind it, whose frames tell it what to announce after a fail-over; and LACP's last word on a member that leaves.
+//! What a bond says: in the name of the host behind it, whose frames tell it what to announce after a fail-over.
 
 use std::net::Ipv4Addr;
 
 use smartnic_slowpath::wire::arp::{Arp, ArpOperation};
-use smartnic_slowpath::wire::lacp::State;
-use smartnic_slowpath::wire::slow::SlowPdu;
 
 use super::*;
 
@@ -59,24 +57,40 @@ fn a_fail_over_is_announced() {
     assert_eq!(pass(&mut end, &clock, 10), [announced.clone(), announced]);
 }
 
-/// As Linux does when a member is released: the partner need not wait for a timeout.
+/// In a bridge the host speaks from the bridge's address: the bond overhears it all the same.
 #[test]
-fn a_member_that_leaves_says_goodbye() {
-    let mut pair = bonds(&AD);
-    pair.run(5 * SECOND);
-    let end = &mut pair.ends[0];
-    let port2 = end.switch.model().device("port2").unwrap().ifindex;
-    end.change(|m| m.leave(port2));
-    end.switch.tick();
-    let last = end.sent().into_iter().rfind(|(port, _)| *port == 1);
-    let (port, frame) = last.expect("a frame");
-    let Ok(SlowPdu::Lacp(pdu)) = SlowPdu::parse_frame(&frame) else {
-        panic!("{frame:02x?}");
+fn a_bond_in_a_bridge_announces_the_bridges_host() {
+    let clock = Clock::manual();
+    let options = [("mode", "active-backup"), ("miimon", "100")];
+    let mut end = bonded(&clock, 1, &options);
+    end.change(|m| {
+        m.add("br0", "bridge", base(7))?;
+        m.enslave("bond0", "br0")?;
+        m.enslave("port3", "br0")?;
+        m.set_up("br0", true)
+    });
+    pass(&mut end, &clock, 5);
+    let model = end.switch.model();
+    let device = model.device("br0").unwrap();
+    let (br0, own) = (device.ifindex, device.address);
+    let arp = Arp {
+        operation: ArpOperation::Request,
+        sender_mac: own,
+        sender_ip: HOST,
+        target_mac: MacAddr::default(),
+        target_ip: HOST,
     };
-    assert!(
-        !pdu.actor.state.has(State::AGGREGATION) && !pdu.actor.state.has(State::SYNCHRONIZATION)
-    );
-    // It is enough: no time has to pass.
-    pair.ends[1].receive(port, &frame, LACP[5]);
-    assert_eq!(pair.members(), [[0b01; 2]; 2]);
+    let says = arp.emit_frame(MacAddr::BROADCAST, own);
+    assert!(end.switch.xmit(br0, &says).unwrap());
+    end.switch.flush_tx().unwrap();
+    // A general query may be due: only ARP is looked at.
+    let arps = |end: &mut Station, clock: &Clock| -> Vec<(u32, Vec<u8>)> {
+        let sent = pass(end, clock, 10).into_iter();
+        sent.filter(|(_, f)| f[12..14] == [8, 6]).collect()
+    };
+    end.sent();
+    assert_eq!(arps(&mut end, &clock), []);
+    end.fake.state().set_link(0, false);
+    end.switch.check_links().unwrap();
+    assert_eq!(arps(&mut end, &clock), [(1, says)]);
 }

@@ -1,6 +1,7 @@
 //! Bonds: LACP between two cards by an injected clock, fail-over, modes in hardware and in the driver, refusals, a bond under a bridge.
 
 mod configured;
+mod farewell;
 mod host;
 
 use std::time::Duration;

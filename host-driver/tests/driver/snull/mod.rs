@@ -1,5 +1,6 @@
 //! The daemon on the teaching pair: links, VLANs, refusals, lockups and timeouts through the control socket, frames through the kernel's interfaces.
 
+mod bond;
 mod ping;
 
 use std::io::{BufRead, BufReader, Write};
@@ -106,7 +107,7 @@ fn refusals_change_nothing_and_say_why() {
         ("link set sn0 mtu 2000", "mtu: sn0 takes 68 to 1500"),
         ("link set sn0 mtu 1400 address 02:00:00:00:00:01", "(EBUSY)"),
         ("link del sn0", "(EOPNOTSUPP)"),
-        ("link add bond0 type bond", "there is no card (EOPNOTSUPP)"),
+        ("link add lag0 type lag", "there is no card (EOPNOTSUPP)"),
         ("link add sn0.1 type vlan id 1", "is over another one"),
         ("link add link sn0 sn0.1 type vlan", "has an id"),
         (
