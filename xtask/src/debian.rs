@@ -199,6 +199,17 @@ impl Apt {
     }
 }
 
+/// A package of the release that was unpacked before, by the beginning of its name; no list and no mirror is asked.
+pub fn unpacked(name: &str) -> Option<PathBuf> {
+    let folder = paths::tools().join("debian/unpacked");
+    let whole = fs::read_dir(&folder).ok()?.filter_map(|entry| {
+        let file = entry.ok()?.file_name().into_string().ok()?;
+        let package = file.strip_suffix(".whole")?;
+        package.starts_with(name).then(|| package.to_owned())
+    });
+    whole.max().map(|package| folder.join(package))
+}
+
 /// The packages named in what `apt-cache depends` prints: of alternatives the first, of virtual ones none.
 fn depends(text: &str) -> impl Iterator<Item = &str> {
     let mut after_alternative = false;

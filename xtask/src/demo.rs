@@ -8,7 +8,7 @@
 //!
 //! `--break forward` cuts forwarding in the hardware: pings, and so the command, must fail.
 
-mod card;
+pub mod card;
 mod frames;
 mod hosts;
 mod offline;
@@ -91,7 +91,7 @@ const SERVICE: u16 = 8000;
 /// Runs the demo.
 pub fn run(args: &Args) -> Result<()> {
     setup::run()?;
-    let programs = card::build()?;
+    let programs = card::build(true)?;
     let scratch = card::scratch()?;
     let start = Instant::now();
     let show = if setup::is_root() { online } else { offline };

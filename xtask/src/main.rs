@@ -12,6 +12,8 @@ mod firmware;
 mod flash;
 mod formal;
 mod fpga;
+mod guest;
+mod lacp_guest;
 mod lag_vectors;
 mod lint;
 mod paths;
@@ -54,6 +56,8 @@ enum Task {
     Docs,
     /// Capture again which slave a kernel's bond chooses for each frame (boots a guest).
     LagVectors(lag_vectors::Args),
+    /// A guest's kernel bond as the LACP partner of a bond on a simulated card (boots a guest).
+    LacpGuest(lacp_guest::Args),
 }
 
 fn main() {
@@ -72,6 +76,7 @@ fn main() {
         Task::Lint(args) => lint::run(&args),
         Task::Docs => docs::run(),
         Task::LagVectors(args) => lag_vectors::run(&args),
+        Task::LacpGuest(args) => lacp_guest::run(&args),
     };
     if let Err(err) = result {
         eprintln!("error: {err:#}");

@@ -1,4 +1,5 @@
-//! `cargo xtask soak`: the fuzz targets for as long as wanted, and a report of what they found.
+//! `cargo xtask soak`: the fuzz targets for as long as wanted, and a report of what they found; then `cargo xtask lacp-guest`, which takes too long for `cargo xtask test`,
+//! or why it was skipped.
 //!
 //! A target is an ordinary test: `cargo test` runs its corpus (`__fuzz__` beside the test) and a second of random inputs, `cargo xtask test` five seconds. What a
 //! run finds becomes a file in that corpus. Overflow checks are on.
@@ -11,8 +12,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::paths;
 use crate::proc::{Guard, cargo, interrupted, minutes, run as run_shown};
+use crate::{lacp_guest, paths};
 
 /// How long a target runs, in milliseconds, by bolero's word for it.
 pub const TIME: &str = "BOLERO_RANDOM_TEST_TIME_MS";
@@ -61,6 +62,9 @@ const DRIVER: &str = "smartnic-driver";
 const NETDEV: &str = "smartnic-netdev";
 const SLOWPATH: &str = "smartnic-slowpath";
 
+/// What is no fuzz target and runs after them.
+const GUEST: &str = "lacp-guest";
+
 /// Every target: a wire format, a machine behind one, a device's memory or the control socket.
 const TARGETS: &[Target] = &[
     target(SLOWPATH, "fuzz_bpdu", "bpdu"),
@@ -91,10 +95,29 @@ pub fn run(args: &Args) -> Result<()> {
         .iter()
         .filter(|t| args.target.as_ref().is_none_or(|name| name == t.name()))
         .collect();
-    if chosen.is_empty() {
-        let names: Vec<_> = TARGETS.iter().map(Target::name).collect();
+    let wants_guest = args.target.as_deref().is_none_or(|name| name == GUEST);
+    if chosen.is_empty() && !wants_guest {
+        let names: Vec<_> = TARGETS.iter().map(Target::name).chain([GUEST]).collect();
         bail!("there is no such target; there are: {}", names.join(", "));
     }
+    let fuzzed = match chosen.is_empty() {
+        true => Ok(()),
+        false => fuzz_all(&chosen, args.minutes),
+    };
+    match wants_guest && !interrupted() {
+        true => fuzzed.and(with_guest()),
+        false => fuzzed,
+    }
+}
+
+fn with_guest() -> Result<()> {
+    if let Some(why) = lacp_guest::run_if_possible()? {
+        eprintln!("skipped {GUEST}: {why}\n1 skipped");
+    }
+    Ok(())
+}
+
+fn fuzz_all(chosen: &[&Target], minutes_in_all: u64) -> Result<()> {
     let mut build = cargo();
     build.args(["test", "--no-run"]);
     for package in [DRIVER, NETDEV, SLOWPATH] {
@@ -108,7 +131,7 @@ pub fn run(args: &Args) -> Result<()> {
     fs::create_dir_all(&folder)?;
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let rounds = chosen.len().div_ceil(workers) as u64;
-    let time = Duration::from_millis(args.minutes * 60_000 / rounds);
+    let time = Duration::from_millis(minutes_in_all * 60_000 / rounds);
     eprintln!(
         "{} targets, {} s each, {workers} at a time",
         chosen.len(),

@@ -2,8 +2,9 @@
 
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Error};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::io::{self, Error, Read as _, Write as _};
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 /// A TAP: what is written enters the kernel as received on it, what the kernel sends there is read.
@@ -141,17 +142,80 @@ pub fn add_bridge(name: &str) -> io::Result<()> {
 /// Puts an interface into a bridge.
 pub fn add_to_bridge(bridge: &str, name: &str) -> io::Result<()> {
     const SIOCBRADDIF: u32 = 0x89a2;
-    let name_c = CString::new(name)?;
-    // SAFETY: the call reads a terminated string, which lives until it returns.
-    let index = unsafe { libc::if_nametoindex(name_c.as_ptr()) };
-    if index == 0 {
-        return Err(named("index of", name)(Error::last_os_error()));
-    }
     let mut request = request(bridge)?;
-    request.ifr_ifru.ifru_ifindex = index as libc::c_int;
+    request.ifr_ifru.ifru_ifindex = index(name)?;
     // SAFETY: the call reads one ifreq, which lives until it returns.
     check(unsafe { libc::ioctl(handle()?.as_raw_fd(), SIOCBRADDIF as _, &mut request) })
         .map_err(named("into the bridge", name))
+}
+
+fn index(name: &str) -> io::Result<libc::c_int> {
+    let name_c = CString::new(name)?;
+    // SAFETY: the call reads a terminated string, which lives until it returns.
+    match unsafe { libc::if_nametoindex(name_c.as_ptr()) } {
+        0 => Err(named("index of", name)(Error::last_os_error())),
+        index => Ok(index as libc::c_int),
+    }
+}
+
+/// Gives an interface its one IPv4 address.
+pub fn set_address(name: &str, address: Ipv4Addr, mask: Ipv4Addr) -> io::Result<()> {
+    let handle = handle()?;
+    for (command, value) in [(libc::SIOCSIFADDR, address), (libc::SIOCSIFNETMASK, mask)] {
+        let mut request = request(name)?;
+        // SAFETY: the union's member is a sockaddr, as long as a sockaddr_in and no more aligned.
+        let place = unsafe { &mut request.ifr_ifru.ifru_addr };
+        place.sa_family = libc::AF_INET as libc::sa_family_t;
+        // struct sockaddr_in: two bytes of port, then the address.
+        for (byte, octet) in place.sa_data[2..6].iter_mut().zip(value.octets()) {
+            *byte = octet as libc::c_char;
+        }
+        // SAFETY: the call reads one ifreq, which lives until it returns.
+        check(unsafe { libc::ioctl(handle.as_raw_fd(), command as _, &mut request) })
+            .map_err(named("address of", name))?;
+    }
+    Ok(())
+}
+
+/// Gives the calling thread a network namespace of its own.
+pub fn own_network() -> io::Result<()> {
+    // SAFETY: the call takes no pointers.
+    check(unsafe { libc::unshare(libc::CLONE_NEWNET) })
+}
+
+/// Moves an interface into a network namespace: RTM_NEWLINK with IFLA_NET_NS_FD (rtnetlink(7)).
+pub fn move_to_network(name: &str, namespace: BorrowedFd<'_>) -> io::Result<()> {
+    let mut message = Vec::new();
+    // struct nlmsghdr: length, type, flags, sequence, port.
+    message.extend(40u32.to_ne_bytes());
+    message.extend(libc::RTM_NEWLINK.to_ne_bytes());
+    message.extend(((libc::NLM_F_REQUEST | libc::NLM_F_ACK) as u16).to_ne_bytes());
+    message.extend([0; 8]);
+    // struct ifinfomsg: family and type, index, flags and their mask.
+    message.extend([0; 4]);
+    message.extend(index(name)?.to_ne_bytes());
+    message.extend([0; 8]);
+    // struct rtattr: length, type, value.
+    message.extend(8u16.to_ne_bytes());
+    message.extend(libc::IFLA_NET_NS_FD.to_ne_bytes());
+    message.extend(namespace.as_raw_fd().to_ne_bytes());
+
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
+    // SAFETY: socket takes no pointers.
+    let fd = unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) };
+    check(fd)?;
+    // SAFETY: the descriptor is new, and nobody else has it.
+    let mut socket = File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    socket.write_all(&message)?;
+    // The acknowledgement is a header of 16 bytes and the code.
+    let mut answer = [0; 64];
+    let length = socket.read(&mut answer)?;
+    let code = answer[..length].get(16..20).and_then(|b| b.try_into().ok());
+    match code.map(i32::from_ne_bytes) {
+        Some(0) => Ok(()),
+        Some(code) => Err(named("move", name)(Error::from_raw_os_error(-code))),
+        None => Err(named("move", name)(Error::other("a short answer"))),
+    }
 }
 
 /// Turns the machine off.
