@@ -1,9 +1,9 @@
 //! `driver`: frames a second of one core through the driver, on the null device (`smartnic_fake::null`).
 //!
-//! Two devices, a receive handler on each that sends everything by the other one: every frame takes a completion of a receive ring, a copy
-//! into a packet of the pool, the handler, a copy into a transmit ring, a submission, a doorbell a batch, and a completion that is reaped. Both
+//! Two devices, a receive handler on each that sends everything by the other one: every frame takes a completion of a receive ring, another packet for
+//! that ring, the handler, a submission to a transmit ring, a doorbell a batch, and a completion that is reaped. Both
 //! directions are counted together; the null device's own work, which on a machine with a card is not the processor's, is in the
-//! time as well. Case: size/queues/batch.
+//! time as well, and measured besides: `card_cycles_per_frame`. Case: size/queues/batch.
 //!
 //! `daemon/64` is the receive side of `smartnicd`'s own way, for frames to the host: the ring's frames as packets through the core's devices up to the stack, 64 a poll.
 //! What the model of the card does is not in that time.
@@ -23,7 +23,7 @@ use smartnic_driver::switch::datapath::BUDGET;
 use smartnic_fake::null::{NullCard, QUEUES};
 use smartnic_netdev::packet::eth;
 use smartnic_netdev::softnet::rx::{RxHandler, RxResult};
-use smartnic_netdev::{Core, Dev, Packet, Softnet};
+use smartnic_netdev::{Batch, Core, Dev, Packet, Softnet};
 use smartnic_regs::values::reason;
 
 use crate::cables::Station;
@@ -105,6 +105,17 @@ impl RxHandler for Forward {
             net.forward(&self.0, packet);
         }
         RxResult::Consumed
+    }
+
+    fn handle_list(
+        &self,
+        net: &mut Softnet,
+        _dev: &Dev,
+        frames: &mut Batch,
+        _rest: &mut Vec<RxResult>,
+    ) {
+        frames.retain_mut(|packet| packet.unpull(eth::HLEN).is_ok());
+        net.forward_list(&self.0, frames);
     }
 }
 

@@ -61,12 +61,24 @@ pub fn add(words: &[String]) -> Result<AddLink, CliError> {
     Ok(link)
 }
 
+/// A word of `link set` for what every device has, as the daemon calls it.
+fn device_word(word: &str) -> Option<&str> {
+    match word {
+        "txqueuelen" | "txqlen" | "qlen" => Some("txqueuelen"),
+        "name" | "promisc" | "allmulticast" | "multicast" | "arp" | "dynamic" | "carrier" => {
+            Some(word)
+        }
+        _ => None,
+    }
+}
+
 /// `[ dev ] NAME [ up | down ] [ master NAME | nomaster ] ... [ type KIND [ OPTION VALUE ]... ]`; the kind too.
 pub fn set(words: &[String]) -> Result<(SetLink, Option<String>), CliError> {
     let mut words = Words::new(words);
     let mut name = None;
     let mut kind = None;
     let mut link = SetLink::default();
+    let mut device = Options::new();
     while let Some(word) = words.take() {
         match word {
             "dev" => once(&mut name, word, words.value(word)?)?,
@@ -86,10 +98,19 @@ pub fn set(words: &[String]) -> Result<(SetLink, Option<String>), CliError> {
                     }
                 }
             }
-            other => once(&mut name, other, other)?,
+            other => match device_word(other) {
+                Some(setting) => {
+                    let value = words.value(other)?.to_owned();
+                    if device.insert(setting.to_owned(), value).is_some() {
+                        return Err(unexpected(other));
+                    }
+                }
+                None => once(&mut name, other, other)?,
+            },
         }
     }
     link.name = name.ok_or_else(|| missing("NAME"))?.into();
+    link.device = Some(device).filter(|d| !d.is_empty());
     Ok((link, kind))
 }
 

@@ -242,6 +242,12 @@ fn set_options(model: &mut Model, name: &str, options: Option<&Options>) -> Resu
 
 /// A master in software takes its options, and its members', when the links are as asked for; a bridge in hardware becomes one in software if it has to.
 fn set_any_link(switch: &mut Switch, mut set: SetLink) -> Result<(), NetError> {
+    if let Some(device) = set.device.take() {
+        if set.up.take_if(|up| !*up).is_some() {
+            switch.change(|model| model.set_up(&set.name, false))?;
+        }
+        set.name = switch.set_device(&set.name, &device)?;
+    }
     let SetLink {
         name,
         options,

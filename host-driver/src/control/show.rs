@@ -69,6 +69,7 @@ fn link(switch: &mut Switch, device: &NetDevice) -> Result<Value, NetError> {
         "link_type": "ether",
         "address": device.address,
         "broadcast": dev.broadcast(),
+        "txqlen": dev.tx_queue_len(),
     });
     if dev.priv_flags().contains(PrivFlags::VLAN)
         && let Some(real) = dev.lowers().first()

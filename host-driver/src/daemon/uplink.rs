@@ -53,8 +53,11 @@ impl Uplinks {
             None => d.kind == DeviceKind::Other,
         };
         let wanted: Vec<NetDevice> = model.registry.iter().filter(wanted).cloned().collect();
-        let is_wanted = |ifindex: &IfIndex| wanted.iter().any(|d| d.ifindex == *ifindex);
-        self.devices.retain(|ifindex, _| is_wanted(ifindex));
+        // One whose device has another name now is made again by that name.
+        self.devices.retain(|ifindex, uplink| {
+            let mut same = wanted.iter().filter(|d| d.ifindex == *ifindex);
+            same.any(|d| d.name == uplink.name)
+        });
         for device in wanted {
             let ifindex = device.ifindex;
             let flags = switch.core().by_index(ifindex.0).map(|d| d.flags());

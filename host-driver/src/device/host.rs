@@ -1,11 +1,11 @@
 //! The host port as a whole: rings, interrupts, moderation, recovery.
 
-use smartnic_regs::ring::completion;
+use smartnic_netdev::Packet;
 use smartnic_regs::values::vector;
 use smartnic_regs::{global, host};
 
 use super::mmio::Mmio;
-use super::ring::{Event, EventRing, Ring, RxFrame, TxDone, TxTarget};
+use super::ring::{Event, EventRing, RingSetup, RxFrame, RxInfo, RxRing, TxDone, TxRing, TxTarget};
 use super::{Caps, DeviceError};
 use crate::pci::Vector;
 
@@ -57,10 +57,19 @@ pub(super) fn reset(mmio: &mut Mmio) -> Result<(), DeviceError> {
     Ok(())
 }
 
+/// Says that a ring is started again, if that is what helps.
+fn log_restart(error: DeviceError) -> Result<(), DeviceError> {
+    let DeviceError::Ring { ring, fault } = error else {
+        return Err(error);
+    };
+    tracing::error!(%ring, %fault, "restarting the ring");
+    Ok(())
+}
+
 /// Rings and interrupts of a card, running.
 pub struct HostPort {
-    rx: Ring,
-    tx: Ring,
+    rx: RxRing,
+    tx: TxRing,
     events: EventRing,
     vectors: Vec<Vector>,
     rx_vector: usize,
@@ -84,21 +93,14 @@ impl HostPort {
         }
         reset(mmio)?;
         let moderation = config.moderation();
-        let ring = |mmio: &mut Mmio, index, name: &str, kind| -> Result<Ring, DeviceError> {
-            let memory = mmio
-                .transport()
-                .dma_alloc(Ring::memory_bytes(config.ring_log2))?;
-            Ok(Ring::new(
-                index,
-                name.into(),
-                kind,
-                memory,
-                config.ring_log2,
-                moderation,
-            ))
+        let setup = |index, name: &str| RingSetup {
+            index,
+            name: name.into(),
+            size_log2: config.ring_log2,
+            moderation,
         };
-        let mut rx = ring(mmio, 0, "rx0", completion::RECEIVE)?;
-        let mut tx = ring(mmio, caps.queues, "tx0", completion::TRANSMIT)?;
+        let mut rx = RxRing::new(mmio, setup(0, "rx0"))?;
+        let mut tx = TxRing::new(mmio, setup(caps.queues, "tx0"))?;
         let memory = mmio
             .transport()
             .dma_alloc(EventRing::memory_bytes(config.event_log2))?;
@@ -137,25 +139,56 @@ impl HostPort {
     }
 
     /// Takes received frames. A ring fault is repaired by a restart and reported.
+    pub fn receive_packets(
+        &mut self,
+        mmio: &mut Mmio,
+        budget: usize,
+        take: impl FnMut(Packet, &RxInfo),
+    ) -> Result<usize, DeviceError> {
+        match self.rx.receive(mmio, budget, take) {
+            Err(error) => {
+                log_restart(error)?;
+                self.rx.restart(mmio)?;
+                Ok(0)
+            }
+            done => done,
+        }
+    }
+
+    /// The same as copies.
     pub fn receive(
         &mut self,
         mmio: &mut Mmio,
         budget: usize,
         frames: &mut Vec<RxFrame>,
     ) -> Result<usize, DeviceError> {
-        let result = self.rx.receive(mmio, budget, frames);
-        Self::repair(&mut self.rx, mmio, result)
+        self.receive_packets(mmio, budget, |packet, info| {
+            frames.push(info.to_frame(&packet));
+        })
     }
 
-    /// Takes transmit completions.
+    /// Frames that came and for which there was no packet, since they were asked for last.
+    pub fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.rx.dropped)
+    }
+
+    /// Takes transmit completions. A ring fault is repaired by a restart, which loses no frame, and reported.
     pub fn reap(
         &mut self,
         mmio: &mut Mmio,
         budget: usize,
         done: &mut Vec<TxDone>,
     ) -> Result<usize, DeviceError> {
-        let result = self.tx.reap(mmio, budget, done);
-        Self::repair(&mut self.tx, mmio, result)
+        let result = self.tx.reap(mmio, budget, |d| done.push(d));
+        self.tx.flush();
+        match result {
+            Err(error) => {
+                log_restart(error)?;
+                self.tx.restart(mmio, |d| done.push(d))?;
+                Ok(0)
+            }
+            done => done,
+        }
     }
 
     /// Takes events.
@@ -166,13 +199,13 @@ impl HostPort {
         events: &mut Vec<Event>,
     ) -> Result<usize, DeviceError> {
         match self.events.poll(mmio, budget, events) {
-            Err(DeviceError::Ring { ring, fault }) => {
-                tracing::error!(%ring, %fault, "restarting the ring");
+            Err(error) => {
+                log_restart(error)?;
                 self.events.restarts += 1;
                 self.events.start(mmio)?;
                 Ok(0)
             }
-            other => other,
+            done => done,
         }
     }
 
@@ -183,7 +216,7 @@ impl HostPort {
         target: TxTarget,
         class: u32,
     ) -> Result<bool, DeviceError> {
-        self.tx.send(frame, target, class)
+        self.tx.send_bytes(frame, target, class)
     }
 
     /// Tells the card about queued frames.
@@ -193,7 +226,7 @@ impl HostPort {
 
     /// Frames that can be queued now.
     pub fn tx_free(&self) -> usize {
-        self.tx.size() as usize - self.tx.in_flight()
+        self.tx.room()
     }
 
     /// No room to send.
@@ -208,14 +241,18 @@ impl HostPort {
 
     /// Restarts of receive, transmit and event ring.
     pub fn restarts(&self) -> [u64; 3] {
-        [self.rx.restarts, self.tx.restarts, self.events.restarts]
+        [self.rx.restarts(), self.tx.restarts(), self.events.restarts]
     }
 
     /// Looks whether the card stopped a ring, and restarts it; clears and gives the DMA errors (host::DMA_STATUS).
     pub fn check(&mut self, mmio: &mut Mmio) -> Result<u32, DeviceError> {
-        for ring in [&mut self.rx, &mut self.tx] {
-            let result = ring.check(mmio).map(|()| 0);
-            Self::repair(ring, mmio, result)?;
+        if let Err(error) = self.rx.check(mmio) {
+            log_restart(error)?;
+            self.rx.restart(mmio)?;
+        }
+        if let Err(error) = self.tx.check(mmio) {
+            log_restart(error)?;
+            self.tx.restart(mmio, drop)?;
         }
         let errors = mmio.read(host::DMA_STATUS)?;
         if errors != 0 {
@@ -223,21 +260,6 @@ impl HostPort {
             tracing::warn!(errors, "the card reports DMA errors");
         }
         Ok(errors)
-    }
-
-    fn repair(
-        ring: &mut Ring,
-        mmio: &mut Mmio,
-        result: Result<usize, DeviceError>,
-    ) -> Result<usize, DeviceError> {
-        match result {
-            Err(DeviceError::Ring { ring: name, fault }) => {
-                tracing::error!(ring = %name, %fault, "restarting the ring");
-                ring.restart(mmio)?;
-                Ok(0)
-            }
-            other => other,
-        }
     }
 
     /// Stops all rings, before the memory goes away.

@@ -3,12 +3,13 @@
 //! A read of all ones is checked against the magic number, which no living card reads so: this is how a card that
 //! disappeared is told from a register whose value happens to be all ones.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smartnic_regs::{Field, Reg, global};
 
 use super::DeviceError;
-use crate::pci::{BAR_REGISTERS, PciTransport};
+use crate::pci::{BAR_REGISTERS, DmaBuffer, DmaMemory, PciTransport};
 
 /// How long a command of the card may take: generous, since a simulated card is thousands of times slower.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(20);
@@ -21,6 +22,8 @@ const MAX_POSTED: u32 = 64;
 pub struct Mmio {
     transport: Box<dyn PciTransport>,
     posted: u32,
+    /// Others' memory that the card reaches, and for how many rings.
+    shared: Vec<(DmaMemory, usize)>,
 }
 
 impl Mmio {
@@ -29,7 +32,37 @@ impl Mmio {
         Self {
             transport,
             posted: 0,
+            shared: Vec::new(),
         }
+    }
+
+    /// Lets the card reach another's memory, once for all that ask.
+    pub fn share(&mut self, buffer: &Arc<DmaBuffer>) -> Result<DmaMemory, DeviceError> {
+        let mut known = self.shared.iter_mut();
+        if let Some((memory, users)) = known.find(|(m, _)| Arc::ptr_eq(m.buffer(), buffer)) {
+            *users += 1;
+            return Ok(memory.clone());
+        }
+        let memory = self.transport.dma_map(buffer.clone())?;
+        self.shared.push((memory.clone(), 1));
+        Ok(memory)
+    }
+
+    /// Undoes one [`Mmio::share`]; the last one takes the memory away from the card.
+    pub fn unshare(&mut self, memory: &DmaMemory) -> Result<(), DeviceError> {
+        let Some(at) = self
+            .shared
+            .iter()
+            .position(|(m, _)| m.iova() == memory.iova())
+        else {
+            return Ok(());
+        };
+        self.shared[at].1 -= 1;
+        if self.shared[at].1 == 0 {
+            let (memory, _) = self.shared.swap_remove(at);
+            self.transport.dma_free(memory)?;
+        }
+        Ok(())
     }
 
     /// The transport, for DMA memory, interrupts and resets.

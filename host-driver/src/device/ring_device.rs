@@ -1,11 +1,11 @@
 //! The card's rings as a network device of the device model: [`smartnic_netdev::NetDeviceOps`] over pairs of [`Ring`]s.
 //!
-//! A queue is a receive and a transmit ring and a pool of packets. Received frames are copied out of the ring into packets of the pool, since the
-//! card could still write to the ring; sent ones are copied into it, and their packets go home at once. A poll reaps what was sent,
-//! then receives up to its budget; each side costs two doorbells a batch. A transmit ring without room stops its queue, a reaped one wakes it.
+//! A queue is a receive and a transmit ring. Packets go up from where the card wrote them and down from where they are, whichever card's rings they came by: no
+//! byte is copied but of packets in ordinary memory. A poll reaps what was sent, then receives up to its budget; each side costs two doorbells a batch. A
+//! transmit ring without room stops its queue, a reaped one wakes it.
 //!
-//! What the card says and what makes no sense restarts the ring and is counted (`rx_errors`, `tx_errors`). Frames under way in a transmit ring are then lost
-//! (`tx_aborted_errors`), because nobody knows which of them the card has sent. `restarts` tells how often. A card that is gone ([`DeviceError::is_gone`]) takes the carrier away.
+//! What the card says and what makes no sense restarts the ring and is counted (`rx_errors`, `tx_errors`), and so does a transmit ring that completes nothing for the watchdog's time. Frames under
+//! way in a transmit ring are sent again in their order: none is lost. `restarts` tells how often. A card that is gone ([`DeviceError::is_gone`]) takes the carrier away.
 //!
 //! Locks: a ring's, then the registers'. Neither is held while frames go up.
 //!
@@ -14,13 +14,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use smartnic_netdev::device::Counter;
-use smartnic_netdev::packet::{HEADROOM, PacketType, Pool, PoolCache, Recycler, eth};
+use smartnic_netdev::packet::{PacketType, eth};
 use smartnic_netdev::{
     Batch, Core, Dev, Errno, NetDeviceOps, NetdevError, Packet, Setup, Softnet, Xmit,
 };
 use smartnic_regs::ring::completion;
 
-use super::ring::{BUFFER, MIN_FRAME, Ring, RxView, TxDone, TxTarget};
+use super::ring::{
+    BUFFER, MIN_FRAME, NotSent, RingSetup, RxInfo, RxRing, TxDone, TxRing, TxTarget,
+};
 use super::{DeviceError, MacAddr, Mmio};
 
 /// Registers that several queues share.
@@ -42,22 +44,13 @@ pub struct RingConfig {
 }
 
 struct Receive {
-    ring: Ring,
-    cache: PoolCache,
+    ring: RxRing,
     batch: Batch,
-}
-
-struct Transmit {
-    ring: Ring,
-    recycler: Recycler,
-    done: Vec<TxDone>,
 }
 
 struct Queue {
     rx: Mutex<Receive>,
-    tx: Mutex<Transmit>,
-    /// Kept: a pool that is dropped takes nothing back.
-    _pool: Pool,
+    tx: Mutex<TxRing>,
 }
 
 /// A network device whose queues are rings of the card.
@@ -79,43 +72,26 @@ impl RingDevice {
             let value = value.into();
             Err(DeviceError::Range { what, value, range })
         };
-        let (queues, log2) = (u32::from(config.queues), config.ring_log2);
+        let queues = u32::from(config.queues);
         if queues == 0 || queues > config.rx_rings {
             return range("queues", queues, format!("1 to {}", config.rx_rings));
         }
-        if !(2..=15).contains(&log2) {
-            return range("ring size", log2, "2^2 to 2^15".into());
-        }
-        let bytes = Ring::memory_bytes(log2);
-        let ring = |index, name: &str, queue, kind| -> Result<Ring, DeviceError> {
-            let memory = lock(&mmio).transport().dma_alloc(bytes)?;
-            let name = format!("{name}{queue}");
-            Ok(Ring::new(
-                index,
-                name,
-                kind,
-                memory,
-                log2,
-                config.moderation,
-            ))
+        let setup = |index, name: &str, queue| RingSetup {
+            index,
+            name: format!("{name}{queue}"),
+            size_log2: config.ring_log2,
+            moderation: config.moderation,
         };
         let queue = |n: u32| -> Result<Queue, DeviceError> {
-            // As many as the ring has buffers, and as many again for frames that wait further up.
-            let pool = Pool::new(2 << log2, HEADROOM, BUFFER);
+            let mut mmio = lock(&mmio);
             let rx = Receive {
-                ring: ring(n, "rx", n, completion::RECEIVE)?,
-                cache: pool.cache(),
+                ring: RxRing::new(&mut mmio, setup(n, "rx", n))?,
                 batch: Batch::new(),
             };
-            let tx = Transmit {
-                ring: ring(config.rx_rings + n, "tx", n, completion::TRANSMIT)?,
-                recycler: Recycler::default(),
-                done: Vec::new(),
-            };
+            let tx = TxRing::new(&mut mmio, setup(config.rx_rings + n, "tx", n))?;
             Ok(Queue {
                 rx: Mutex::new(rx),
                 tx: Mutex::new(tx),
-                _pool: pool,
             })
         };
         let queues = (0..queues).map(queue).collect::<Result<_, _>>()?;
@@ -139,18 +115,22 @@ impl RingDevice {
     pub fn restarts(&self) -> [u64; 2] {
         let sum = |of: fn(&Queue) -> u64| self.queues.iter().map(of).sum();
         [
-            sum(|q| lock(&q.rx).ring.restarts),
-            sum(|q| lock(&q.tx).ring.restarts),
+            sum(|q| lock(&q.rx).ring.restarts()),
+            sum(|q| lock(&q.tx).restarts()),
         ]
     }
 
     /// A ring whose contents make no sense is started again; a card that is gone has no carrier.
-    fn repair(&self, dev: &Dev, ring: &mut Ring, error: DeviceError, counter: Counter) {
-        dev.stats().count(counter);
+    fn repair(
+        &self,
+        dev: &Dev,
+        error: DeviceError,
+        restart: impl FnOnce(&mut Mmio) -> Result<(), DeviceError>,
+    ) {
         let failed = match error {
-            DeviceError::Ring { ring: name, fault } => {
-                tracing::error!(ring = %name, %fault, "restarting the ring");
-                ring.restart(&mut lock(&self.mmio)).err()
+            DeviceError::Ring { ring, fault } => {
+                tracing::error!(%ring, %fault, "restarting the ring");
+                restart(&mut lock(&self.mmio)).err()
             }
             other => Some(other),
         };
@@ -160,55 +140,50 @@ impl RingDevice {
         }
     }
 
-    /// The same for a transmit ring, whose frames under way are lost.
-    fn repair_tx(&self, dev: &Dev, tx: &mut Transmit, error: DeviceError) {
-        let lost = tx.ring.in_flight() as u64;
-        dev.stats().add(Counter::tx_aborted_errors, lost);
-        self.repair(dev, &mut tx.ring, error, Counter::tx_errors);
+    fn repair_tx(&self, dev: &Dev, tx: &mut TxRing, error: DeviceError) {
+        dev.stats().count(Counter::tx_errors);
+        let mut failed = 0;
+        self.repair(dev, error, |mmio| {
+            tx.restart(mmio, |done| failed += unsent(done))
+        });
+        dev.stats().add(Counter::tx_errors, failed);
     }
 
     /// Takes transmit completions; wakes the queue once there is room.
-    fn reap(&self, dev: &Dev, queue: u16, tx: &mut Transmit) {
-        let size = tx.ring.size() as usize;
-        let reaped = tx.ring.reap(&mut lock(&self.mmio), size, &mut tx.done);
+    fn reap(&self, dev: &Dev, queue: u16, tx: &mut TxRing) {
+        let mut failed = 0;
+        let size = tx.size();
+        let reaped = tx.reap(&mut lock(&self.mmio), size, |done| failed += unsent(done));
         if let Err(error) = reaped {
             self.repair_tx(dev, tx, error);
         }
-        let failed = tx
-            .done
-            .iter()
-            .filter(|d| d.status != completion::OK)
-            .count();
         if failed > 0 {
-            dev.stats().add(Counter::tx_errors, failed as u64);
+            dev.stats().add(Counter::tx_errors, failed);
         }
-        tx.done.clear();
-        if !tx.ring.is_full() && dev.queue(queue).is_stopped() {
+        if !tx.is_full() && dev.queue(queue).is_stopped() {
             dev.wake_queue(queue);
         }
     }
 }
 
-/// A received frame as a packet; `None`: no packet is free, or it is no frame.
-fn packet(cache: &mut PoolCache, frame: &RxView<'_>, dev: &Dev, seen: &Seen) -> Option<Packet> {
-    let stats = dev.stats();
-    if frame.truncated() || frame.len() < MIN_FRAME {
-        stats.count(Counter::rx_errors);
-        stats.count(Counter::rx_length_errors);
+/// 1 for a frame that the card could not send.
+fn unsent(done: TxDone) -> u64 {
+    u64::from(done.status != completion::OK)
+}
+
+/// Makes a received packet ready to go up; `None`: it is no frame.
+#[inline]
+fn received(mut packet: Packet, info: &RxInfo, dev: &Dev, seen: &Seen) -> Option<Packet> {
+    if info.truncated()
+        || packet.len() < MIN_FRAME
+        || eth::type_trans(&mut packet, seen.ifindex, seen.address).is_err()
+    {
+        dev.stats().count(Counter::rx_errors);
+        dev.stats().count(Counter::rx_length_errors);
         return None;
     }
-    let Some(mut packet) = cache.alloc() else {
-        stats.count(Counter::rx_dropped);
-        return None;
-    };
-    // Buffers of the pool are as long as those of the ring, and a header of 14 bytes is there.
-    let filled = packet.put(frame.len()).map(|bytes| frame.copy_to(bytes));
-    if filled.is_err() || eth::type_trans(&mut packet, seen.ifindex, seen.address).is_err() {
-        stats.count(Counter::rx_errors);
-        return None;
-    }
-    packet.hash = frame.hash();
-    packet.control = frame.reason();
+    packet.hash = info.hash();
+    packet.control = info.reason();
     packet.set_queue_mapping(Some(seen.queue));
     Some(packet)
 }
@@ -227,7 +202,8 @@ impl NetDeviceOps for RingDevice {
         for (n, queue) in self.queues.iter().enumerate() {
             let mut mmio = lock(&self.mmio);
             lock(&queue.rx).ring.start(&mut mmio).map_err(failed)?;
-            lock(&queue.tx).ring.start(&mut mmio).map_err(failed)?;
+            let given_up = lock(&queue.tx).start(&mut mmio).map_err(failed)?;
+            dev.stats().add(Counter::tx_aborted_errors, given_up as u64);
             dev.napi_enable(n as u16);
         }
         dev.start_all_queues();
@@ -241,7 +217,7 @@ impl NetDeviceOps for RingDevice {
             let mut mmio = lock(&self.mmio);
             for result in [
                 lock(&queue.rx).ring.stop(&mut mmio),
-                lock(&queue.tx).ring.stop(&mut mmio),
+                lock(&queue.tx).stop(&mut mmio),
             ] {
                 // The device goes down all the same: a card that is gone touches no memory either.
                 if let Err(error) = result {
@@ -263,47 +239,58 @@ impl NetDeviceOps for RingDevice {
             return;
         };
         let mut tx = lock(&pair.tx);
-        if (tx.ring.size() as usize - tx.ring.in_flight()) < frames.len() {
+        if tx.room() < frames.len() {
             self.reap(dev, queue, &mut tx);
         }
         let (mut count, mut bytes) = (0, 0);
-        while !tx.ring.is_full()
-            && let Some(packet) = frames.pop_front()
-        {
-            match tx
-                .ring
-                .send(packet.bytes(), self.target, packet.priority & 7)
-            {
-                Ok(_) => {
-                    count += 1;
-                    bytes += packet.len() as u64;
-                }
-                // Only a length that no ring takes.
-                Err(_) => dev.stats().count(Counter::tx_errors),
+        while let Some(packet) = frames.pop_front() {
+            let (length, class) = (packet.len() as u64, packet.priority & 7);
+            let mut sent = tx.send(packet, self.target, class);
+            if let Err(NotSent::Unmapped(packet)) = sent {
+                tx.map(&mut lock(&self.mmio), &packet);
+                sent = tx.send(packet, self.target, class);
             }
-            tx.recycler.free(packet);
+            match sent {
+                Ok(()) => {
+                    count += 1;
+                    bytes += length;
+                }
+                Err(NotSent::Full(packet) | NotSent::Unmapped(packet)) => {
+                    frames.push_front(packet);
+                    break;
+                }
+                Err(NotSent::Length(_)) => dev.stats().count(Counter::tx_errors),
+            }
         }
         dev.stats().tx(net.stripe(), count, bytes);
-        let rung = tx.ring.ring_doorbell(&mut lock(&self.mmio));
+        let rung = tx.ring_doorbell(&mut lock(&self.mmio));
         if let Err(error) = rung {
             self.repair_tx(dev, &mut tx, error);
         }
-        if tx.ring.is_full() {
+        if tx.is_full() {
             dev.stop_queue(queue);
         }
     }
 
+    /// An interrupt may have been lost: what was completed is taken. If nothing was, the ring is started again with what it has.
     fn tx_timeout(&self, _net: &mut Softnet, dev: &Dev, queue: u16) {
         let Some(pair) = self.queues.get(usize::from(queue)) else {
             return;
         };
         let mut tx = lock(&pair.tx);
         dev.stats().count(Counter::tx_errors);
-        // The interrupt may have been lost and nothing else.
+        let before = tx.in_flight();
         self.reap(dev, queue, &mut tx);
-        let state = tx.ring.check(&mut lock(&self.mmio));
-        if let Err(error) = state {
-            self.repair_tx(dev, &mut tx, error);
+        if before > 0 && tx.in_flight() == before {
+            let mut failed = 0;
+            let restarted = tx.restart(&mut lock(&self.mmio), |done| failed += unsent(done));
+            if let Err(error) = restarted {
+                tracing::error!(%error, dev = dev.name(), "the card does not answer");
+                dev.carrier_off();
+            }
+            dev.stats().add(Counter::tx_errors, failed);
+        }
+        if !tx.is_full() {
             dev.wake_queue(queue);
         }
     }
@@ -316,7 +303,7 @@ impl NetDeviceOps for RingDevice {
             let mut tx = lock(&pair.tx);
             self.reap(dev, napi, &mut tx);
             // A small pool that waits for its last packets would wait for ever.
-            tx.recycler.flush();
+            tx.flush();
         }
         if budget == 0 {
             return 0;
@@ -328,13 +315,17 @@ impl NetDeviceOps for RingDevice {
         };
         let (taken, mut batch) = {
             let mut rx = lock(&pair.rx);
-            let Receive { ring, cache, batch } = &mut *rx;
-            let take = |frame: &RxView<'_>| batch.extend(packet(cache, frame, dev, &seen));
-            let result = ring.receive_with(&mut lock(&self.mmio), budget, take);
+            let Receive { ring, batch } = &mut *rx;
+            let result = ring.receive(&mut lock(&self.mmio), budget, |packet, info| {
+                batch.extend(received(packet, info, dev, &seen));
+            });
             let taken = result.unwrap_or_else(|error| {
-                self.repair(dev, ring, error, Counter::rx_errors);
+                dev.stats().count(Counter::rx_errors);
+                self.repair(dev, error, |mmio| ring.restart(mmio));
                 0
             });
+            let dropped = std::mem::take(&mut ring.dropped);
+            dev.stats().add(Counter::rx_dropped, dropped);
             (taken, std::mem::take(batch))
         };
         let (mut bytes, mut multicast) = (0, 0);

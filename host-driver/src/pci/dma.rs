@@ -2,7 +2,8 @@
 //!
 //! Every buffer is a memfd, so that a vfio-user server can map it too, mapped shared, in 2 MiB pages where the system
 //! has reserved some, else in the default pages. The card writes while the driver reads: ring words go through
-//! atomics, frame bytes through raw copies, and nobody ever holds a reference into the memory.
+//! atomics, frame bytes through raw copies, and nobody ever holds a reference into the memory. Only a pool of packets (`smartnic_netdev::packet::Pool::over`) does,
+//! over memory that is nothing but its buffers, each of which is either the card's or the driver's.
 
 use std::ffi::CStr;
 use std::io;
@@ -193,6 +194,17 @@ impl DmaBuffer {
         unsafe {
             std::ptr::copy_nonoverlapping(from.as_ptr(), self.base.as_ptr().add(offset), from.len())
         }
+    }
+}
+
+// SAFETY: the mapping stays where it is until the value is dropped, begins at a page, and is written by any thread; what other processes and cards do with it is
+// what the trait says of devices.
+unsafe impl smartnic_netdev::packet::Memory for DmaBuffer {
+    fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+    fn len(&self) -> usize {
+        self.bytes
     }
 }
 

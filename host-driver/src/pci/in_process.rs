@@ -98,8 +98,7 @@ impl<C: Card> PciTransport for InProcess<C> {
         self.card.config_write32(offset & !3, value);
         Ok(())
     }
-    fn dma_alloc(&mut self, bytes: usize) -> Result<DmaMemory, PciError> {
-        let buffer = Arc::new(DmaBuffer::new(bytes)?);
+    fn dma_map(&mut self, buffer: Arc<DmaBuffer>) -> Result<DmaMemory, PciError> {
         let iova = self.iova.take(buffer.len());
         self.card.dma_map(iova, buffer.clone());
         Ok(DmaMemory::new(buffer, iova))

@@ -194,7 +194,11 @@ pub trait PciTransport: Send {
     fn config_write32(&mut self, offset: u16, value: u32) -> Result<(), PciError>;
     /// Memory of at least `bytes`, zeroed, that the card reaches at [`DmaMemory::iova`] until it is dropped with the
     /// transport. In 2 MiB pages where the system has some.
-    fn dma_alloc(&mut self, bytes: usize) -> Result<DmaMemory, PciError>;
+    fn dma_alloc(&mut self, bytes: usize) -> Result<DmaMemory, PciError> {
+        self.dma_map(Arc::new(DmaBuffer::new(bytes)?))
+    }
+    /// Lets the card reach memory that is there already: another card's, so that this one sends what that one received from where it is.
+    fn dma_map(&mut self, buffer: Arc<DmaBuffer>) -> Result<DmaMemory, PciError>;
     /// Takes the card's access to `memory` away.
     fn dma_free(&mut self, memory: DmaMemory) -> Result<(), PciError>;
     /// Enables `count` MSI-X vectors, from 0 on; each event counts up the eventfd of its vector.

@@ -201,12 +201,11 @@ impl<K: Kernel> PciTransport for Vfio<K> {
             .region_write(REGION_CONFIG, (offset & !3).into(), value);
         Ok(())
     }
-    fn dma_alloc(&mut self, bytes: usize) -> Result<DmaMemory, PciError> {
-        let buffer = Arc::new(DmaBuffer::new(bytes)?);
+    fn dma_map(&mut self, buffer: Arc<DmaBuffer>) -> Result<DmaMemory, PciError> {
         let iova = self.iova.take(buffer.len());
         self.kernel
             .dma_map(iova, &buffer)
-            .map_err(|e| Self::memory_error(bytes, e))?;
+            .map_err(|e| Self::memory_error(buffer.len(), e))?;
         let memory = DmaMemory::new(buffer, iova);
         self.memory.push(memory.clone());
         Ok(memory)

@@ -322,8 +322,7 @@ impl PciTransport for VfioUser {
     fn config_write32(&mut self, offset: u16, value: u32) -> Result<(), PciError> {
         self.region_write(REGION_CONFIG, (offset & !3).into(), value)
     }
-    fn dma_alloc(&mut self, bytes: usize) -> Result<DmaMemory, PciError> {
-        let buffer = Arc::new(DmaBuffer::new(bytes)?);
+    fn dma_map(&mut self, buffer: Arc<DmaBuffer>) -> Result<DmaMemory, PciError> {
         let iova = self.iova.take(buffer.len());
         let size = buffer.len() as u64;
         let body = words(&[

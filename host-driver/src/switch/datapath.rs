@@ -3,11 +3,11 @@
 
 use smartnic_netdev::device::{Counter, LinkStats64};
 use smartnic_netdev::packet::eth;
-use smartnic_netdev::{Dev, Packet, Softnet};
+use smartnic_netdev::{Batch, Dev, Packet, Softnet};
 
 use super::Switch;
-use super::plane::{Lent, log_unsent};
-use crate::device::ring::{MIN_FRAME, RxFrame};
+use super::plane::{Lent, log_unsent, why};
+use crate::device::ring::RxInfo;
 use crate::netdev::{DeviceKind, IfIndex, NetError};
 
 /// Frames taken in one round.
@@ -30,7 +30,8 @@ pub struct Polled {
 impl Switch {
     /// Takes received frames, transmit completions and events, and lets the data path do what there is to do.
     pub fn poll(&mut self) -> Result<Polled, NetError> {
-        let (mut frames, mut done, mut events) = (Vec::new(), Vec::new(), Vec::new());
+        let mut received: Vec<(u32, bool, Packet)> = Vec::new();
+        let (mut done, mut events) = (Vec::new(), Vec::new());
         let mut more = false;
         if self.has_hardware() {
             more = self.with_card(|card| {
@@ -39,11 +40,20 @@ impl Switch {
                 let Some(host) = &mut card.host else {
                     return Ok(busy);
                 };
+                let take = |mut packet: Packet, info: &RxInfo| {
+                    packet.hash = info.hash();
+                    packet.control = why(info.reason(), info.fid());
+                    received.push((info.source(), info.truncated(), packet));
+                };
                 let taken = [
-                    host.receive(mmio, BUDGET, &mut frames)?,
+                    host.receive_packets(mmio, BUDGET, take)?,
                     host.reap(mmio, BUDGET, &mut done)?,
                     host.events(mmio, BUDGET, &mut events)?,
                 ];
+                let dropped = host.take_dropped();
+                if dropped > 0 {
+                    tracing::warn!(dropped, "frames came and no packet was free for them");
+                }
                 Ok(busy || taken.contains(&BUDGET))
             })?;
         }
@@ -55,11 +65,8 @@ impl Switch {
             self.devices.ports().for_each(|dev| dev.wake_all_queues());
         }
         let ports: Vec<Dev> = self.devices.ports().cloned().collect();
-        more |= self.moving(|switch_plane, net| {
-            for frame in frames {
-                switch_plane.set_why((frame.reason, frame.fid));
-                receive(net, &ports, frame);
-            }
+        more |= self.moving(|_, net| {
+            receive(net, &ports, received);
             (0..ROUNDS).fold(true, |more, _| more && net.run())
         });
         // What was answered or passed on.
@@ -169,24 +176,27 @@ impl Switch {
     }
 }
 
-/// Passes a frame of the card's up from its port.
-fn receive(net: &mut Softnet, ports: &[Dev], frame: RxFrame) {
-    // The source is the card's word: a port that does not exist has no device.
-    let Some(dev) = ports.get(frame.source as usize) else {
-        tracing::warn!(
-            source = frame.source,
-            "frame from a port that does not exist"
-        );
-        return;
-    };
-    if frame.truncated || frame.data.len() < MIN_FRAME {
-        dev.stats().count(Counter::rx_dropped);
-        return;
+/// Passes frames of the card's up from their ports, those of one port that came together as one list.
+fn receive(net: &mut Softnet, ports: &[Dev], frames: Vec<(u32, bool, Packet)>) {
+    let mut batch = Batch::new();
+    let mut at: Option<&Dev> = None;
+    for (source, truncated, mut packet) in frames {
+        // The source is the card's word: a port that does not exist has no device.
+        let Some(dev) = ports.get(source as usize) else {
+            tracing::warn!(source, "frame from a port that does not exist");
+            continue;
+        };
+        if truncated || eth::type_trans(&mut packet, dev.ifindex(), dev.address()).is_err() {
+            dev.stats().count(Counter::rx_dropped);
+            continue;
+        }
+        if let Some(before) = at.replace(dev).filter(|before| *before != dev) {
+            net.receive_list(before, &mut batch);
+        }
+        batch.push_back(packet);
     }
-    let mut packet = Packet::from_bytes(&frame.data);
-    packet.hash = frame.hash;
-    if eth::type_trans(&mut packet, dev.ifindex(), dev.address()).is_ok() {
-        net.receive(packet);
+    if let Some(dev) = at {
+        net.receive_list(dev, &mut batch);
     }
 }
 

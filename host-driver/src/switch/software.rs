@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use smartnic_bond::Bond;
 use smartnic_bridge::{Bridge, Bridges};
+use smartnic_netdev::device::Flags;
 use smartnic_netdev::registry::request::{Caller, Change, Request};
 use smartnic_netdev::snull;
 use smartnic_netdev::vlan::{self, VlanConfig};
@@ -86,6 +87,28 @@ impl Switch {
             .set(core, &words(options))
             .and_then(|()| core.request(&Caller::ADMIN, &Request::Set(dev.name(), changes)));
         self.made(&dev, done.map(drop))
+    }
+
+    /// Sets what every device has, by ip-link(8)'s words, the name last. The first that is refused ends it, as in the kernel. Gives its name.
+    pub fn set_device(
+        &mut self,
+        name: &str,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<String, NetError> {
+        self.must_work()?;
+        let dev = self.devices.core.by_name(name)?.clone();
+        let mut changes = Vec::new();
+        for (word, value) in settings.iter().filter(|(word, _)| *word != "name") {
+            changes.push(device_change(word, value)?);
+        }
+        changes.extend(settings.get("name").cloned().map(Change::Name));
+        let request = Request::Set(name.to_owned(), changes);
+        let done = self.devices.core.request(&Caller::ADMIN, &request);
+        self.look();
+        self.apply_now();
+        self.tick();
+        done?;
+        Ok(dev.name())
     }
 
     /// The bridge in software of this name, if it is one.
@@ -225,4 +248,28 @@ impl Switch {
 fn words(options: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
     let words = options.iter();
     words.map(|(o, v)| (o.as_str(), v.as_str())).collect()
+}
+
+/// A setting of every device by its word.
+fn device_change(word: &str, value: &str) -> Result<Change, NetError> {
+    if word == "txqueuelen" {
+        let len = value.parse();
+        return len
+            .map(Change::TxQueueLen)
+            .map_err(|_| NetError::invalid(word, value, "it is a number of frames"));
+    }
+    let on = match value {
+        "on" => true,
+        "off" => false,
+        _ => return Err(NetError::invalid(word, value, "use on or off")),
+    };
+    match word {
+        "promisc" => Ok(Change::Flags(Flags::PROMISC, on)),
+        "allmulticast" => Ok(Change::Flags(Flags::ALLMULTI, on)),
+        "multicast" => Ok(Change::Flags(Flags::MULTICAST, on)),
+        "arp" => Ok(Change::Flags(Flags::NOARP, !on)),
+        "dynamic" => Ok(Change::Flags(Flags::DYNAMIC, on)),
+        "carrier" => Ok(Change::Carrier(on)),
+        _ => Err(NetError::invalid(word, value, "no device has it")),
+    }
 }

@@ -2,7 +2,7 @@
 
 use rand::Rng;
 use smartnic_driver::device::host::{HostConfig, HostPort};
-use smartnic_driver::device::ring::{BUFFER, TxTarget};
+use smartnic_driver::device::ring::{BUFFER, RingSetup, RxRing, TxTarget};
 use smartnic_driver::device::{Device, DeviceError, RingFault};
 use smartnic_regs::host;
 use smartnic_regs::ring::{VERSION, completion, event};
@@ -183,26 +183,27 @@ fn lies_are_told_apart() {
     for (cookie, one, last, fault) in cases {
         let fake = Fake::new(Shape::default());
         let mut device = fake.device();
-        let memory = device.mmio().transport().dma_alloc(1 << 16).unwrap();
-        let mut ring = smartnic_driver::device::ring::Ring::new(
-            0,
-            "rx0".into(),
-            completion::RECEIVE,
-            memory,
-            3,
-            0,
-        );
+        let setup = RingSetup {
+            index: 0,
+            name: "rx0".into(),
+            size_log2: 3,
+            moderation: 0,
+        };
+        let mut ring = RxRing::new(device.mmio(), setup).unwrap();
         ring.start(device.mmio()).unwrap();
         fake.state()
             .complete_raw(0, [cookie, one, 0, 0, 0, 0, 0], last);
-        match ring.receive(device.mmio(), 8, &mut Vec::new()) {
+        match ring.receive_frames(device.mmio(), 8, &mut Vec::new()) {
             Err(DeviceError::Ring { fault: got, .. }) => assert_eq!(got, fault),
             other => panic!("{fault:?}: {other:?}"),
         }
         ring.restart(device.mmio()).unwrap();
         assert!(fake.state().deliver(&[3; 64], 1, reason::LOCAL, 1));
         let mut frames = Vec::new();
-        assert_eq!(ring.receive(device.mmio(), 8, &mut frames).unwrap(), 1);
+        assert_eq!(
+            ring.receive_frames(device.mmio(), 8, &mut frames).unwrap(),
+            1
+        );
     }
 }
 

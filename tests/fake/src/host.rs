@@ -69,6 +69,9 @@ impl State {
         if reg == host::CONTROL && host::CONTROL::ENABLE.get(self.get(reg, index)) == 0 {
             self.rings.rings[index as usize] = RingState::default();
             self.set(host::STATUS, index, 0);
+            if index == self.shape.queues {
+                self.rings.owed.clear();
+            }
         } else if reg == event::CONTROL && event::CONTROL::ENABLE.get(self.get(reg, 0)) == 0 {
             self.rings.events = 0;
         } else if reg == host::SQ_TAIL && index >= self.shape.queues {

@@ -2,7 +2,8 @@
 //!
 //! It receives as many frames as it is asked for on each receive ring, and takes all that is sent. It does with submissions, completions, phases, heads and
 //! doorbells what the register map says, checks them as the hardware does, and moves no byte of a frame: a receive buffer gets its
-//! frame the first time that it is submitted and keeps it, since the driver submits the same buffers again. No interrupts: it is polled.
+//! frame the first time that it is submitted and keeps it, if whoever gets it leaves it as it is, since the driver submits the same buffers again. A bit for each
+//! buffer says whether it has been there; the frame itself is not looked at, so that it is in no cache for the card's sake. No interrupts: it is polled.
 //!
 //! Covered by the tests below and by `host-driver/tests/driver/ring_device.rs`.
 
@@ -21,25 +22,72 @@ const RINGS: usize = 2 * QUEUES as usize;
 const SUBMISSION: usize = smartnic_regs::ring::SUBMISSION_BYTES as usize;
 const COMPLETION: usize = smartnic_regs::ring::COMPLETION_BYTES as usize;
 
+/// Memory that the host's buffers are in, and the cache lines of it at which one has begun.
+struct Window {
+    iova: u64,
+    memory: Arc<DmaBuffer>,
+    seen: Vec<u64>,
+}
+
+impl Window {
+    /// How far from its start an address is, if it is in there with as much behind it.
+    #[inline]
+    fn offset(&self, iova: u64, length: u32) -> Option<usize> {
+        let offset = iova.checked_sub(self.iova)? as usize;
+        (offset + length as usize <= self.memory.len()).then_some(offset)
+    }
+}
+
 /// What the host has set up for a ring that runs.
 struct Running {
     submissions: (Arc<DmaBuffer>, usize),
     completions: (Arc<DmaBuffer>, usize),
     log2: u32,
     taken: u32,
+    /// Where the last buffer was.
+    window: Option<Window>,
 }
 
 impl Running {
+    /// Where a buffer is, and whether one has begun there before; `None`: in no memory of the host's.
+    #[inline]
+    fn place(
+        &mut self,
+        windows: &BTreeMap<u64, Arc<DmaBuffer>>,
+        iova: u64,
+        length: u32,
+    ) -> Option<(&Window, usize, bool)> {
+        let at = self.window.as_ref().and_then(|w| w.offset(iova, length));
+        if at.is_none() {
+            let (base, memory) = windows.range(..=iova).next_back()?;
+            let seen = vec![0; memory.len().div_ceil(64 * 64)];
+            self.window = Some(Window {
+                iova: *base,
+                memory: memory.clone(),
+                seen,
+            });
+        }
+        let window = self.window.as_mut()?;
+        let offset = window.offset(iova, length)?;
+        let (word, bit) = (offset / 64 / 64, 1 << (offset / 64 % 64));
+        let before = window.seen[word] & bit != 0;
+        window.seen[word] |= bit;
+        Some((window, offset, before))
+    }
+
+    #[inline]
     fn mask(&self) -> u32 {
         (1 << self.log2) - 1
     }
 
+    #[inline]
     fn take(&self) -> [u32; 4] {
         let (memory, base) = &self.submissions;
         memory.load_words(base + (self.taken & self.mask()) as usize * SUBMISSION)
     }
 
     /// Completes what was taken: every submission has one completion, so that one number counts both.
+    #[inline]
     fn complete(&mut self, words: [u32; 7]) {
         let (memory, base) = &self.completions;
         let at = base + (self.taken & self.mask()) as usize * COMPLETION;
@@ -111,6 +159,7 @@ impl NullCard {
             completions,
             log2: host::CONTROL::SIZE_LOG2.get(control),
             taken: 0,
+            window: None,
         });
     }
 
@@ -129,12 +178,19 @@ impl NullCard {
         let length = self.frame.len() as u32;
         for _ in 0..self.work(ring, &running).min(self.batch) {
             let [low, high, word, cookie] = running.take();
-            if running.taken <= running.mask()
-                && let Some((memory, at)) = self.at(u64::from(high) << 32 | u64::from(low))
-            {
-                memory.write(at, &self.frame);
-            }
-            let fits = length <= submission::LENGTH.get(word);
+            let (iova, room) = (
+                u64::from(high) << 32 | u64::from(low),
+                submission::LENGTH.get(word),
+            );
+            let fits = match running.place(&self.windows, iova, room) {
+                Some((window, at, before)) if length <= room => {
+                    if !before {
+                        window.memory.write(at, &self.frame);
+                    }
+                    true
+                }
+                _ => false,
+            };
             let status = if fits {
                 completion::OK
             } else {
@@ -154,9 +210,14 @@ impl NullCard {
             return;
         };
         for _ in 0..self.work(ring, &running) {
-            let [_, _, word, cookie] = running.take();
-            let status = match submission::LENGTH.get(word) {
-                14..=9216 => completion::OK,
+            let [low, high, word, cookie] = running.take();
+            let (iova, length) = (
+                u64::from(high) << 32 | u64::from(low),
+                submission::LENGTH.get(word),
+            );
+            let status = match length {
+                14..=9216 if running.place(&self.windows, iova, length).is_some() => completion::OK,
+                14..=9216 => completion::DMA_ERROR,
                 _ => completion::BAD_LENGTH,
             };
             let one = completion::STATUS.put(status) | completion::KIND.put(completion::TRANSMIT);

@@ -190,10 +190,12 @@ impl NetDevice {
     }
 
     /// The driver's operations.
+    #[inline]
     pub fn ops(&self) -> &dyn NetDeviceOps {
         &*self.ops
     }
     /// Index; 0 before registration, unless asked for.
+    #[inline]
     pub fn ifindex(&self) -> u32 {
         self.ifindex.load(Ordering::Relaxed)
     }
@@ -221,6 +223,7 @@ impl NetDevice {
         self.watchdog
     }
     /// Counters, to count.
+    #[inline]
     pub fn stats(&self) -> &DevStats {
         &self.stats
     }
@@ -250,6 +253,7 @@ impl NetDevice {
     }
 
     /// Address.
+    #[inline]
     pub fn address(&self) -> MacAddr {
         let bits = self.address.load(Ordering::Relaxed);
         MacAddr::from_halves(bits as u32, (bits >> 32) as u32)
@@ -297,6 +301,7 @@ impl NetDevice {
     }
 
     /// Frames that may wait in each queue.
+    #[inline]
     pub fn tx_queue_len(&self) -> u32 {
         self.tx_queue_len.load(Ordering::Relaxed)
     }
@@ -305,6 +310,7 @@ impl NetDevice {
     }
 
     /// Features that are on.
+    #[inline]
     pub fn features(&self) -> Features {
         Features::from_bits_retain(self.features.load(Ordering::Relaxed))
     }

@@ -34,6 +34,7 @@ pub const P_ALL: u16 = 0x0003;
 pub const P_MIN: u16 = 0x0600;
 
 /// Whose a frame to `destination` is, seen by a device with `address`.
+#[inline]
 pub fn packet_type(destination: MacAddr, address: MacAddr) -> PacketType {
     if destination == address {
         PacketType::Host
@@ -65,6 +66,7 @@ fn type_field(frame: &[u8]) -> Option<u16> {
 
 /// Reads the header of a received frame: sets `dev`, the link header's place, the packet type and the protocol, and
 /// pulls the header (`eth_type_trans`). A frame without a whole header is an error and stays as it was.
+#[inline]
 pub fn type_trans(packet: &mut Packet, dev: u32, address: MacAddr) -> Result<u16, PacketError> {
     let bytes = packet.bytes();
     let Some(header) = bytes.first_chunk::<HLEN>() else {
@@ -110,6 +112,7 @@ pub fn push_header(
 }
 
 /// Whether this EtherType announces a VLAN tag.
+#[inline]
 pub fn is_vlan(protocol: u16) -> bool {
     matches!(protocol, P_8021Q | P_8021AD)
 }

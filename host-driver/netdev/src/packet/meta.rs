@@ -61,6 +61,7 @@ impl VlanTag {
 
 impl Packet {
     /// What is known about the checksum.
+    #[inline]
     pub fn checksum(&self) -> Checksum {
         let (low, high) = (self.checksum as u16, (self.checksum >> 16) as u16);
         match self.checksum_kind {
@@ -122,6 +123,7 @@ impl Packet {
     }
 
     /// The tag that is beside the frame.
+    #[inline]
     pub fn vlan_tag(&self) -> Option<VlanTag> {
         (self.vlan_protocol != 0).then_some(VlanTag {
             protocol: self.vlan_protocol,
@@ -134,10 +136,12 @@ impl Packet {
     }
 
     /// The transmit queue that was chosen.
+    #[inline]
     pub fn queue_mapping(&self) -> Option<u16> {
         self.queue.checked_sub(1)
     }
     /// Chooses a transmit queue, or leaves it to the device.
+    #[inline]
     pub fn set_queue_mapping(&mut self, queue: Option<u16>) {
         self.queue = queue.map_or(0, |q| q.saturating_add(1));
     }

@@ -9,22 +9,28 @@
 //! Each is checked: a buffer that is too small is an error that says by how much, never a panic. A clone shares the
 //! bytes and has its own positions and metadata; bytes are written only while one packet has them ([`Packet::bytes_mut`]
 //! copies them first, `unshare`). A packet that came from a [`Pool`] goes back there when it is dropped, so a path that takes
-//! from pools allocates nothing. A packet is 64 bytes beside its data, and moves as such.
+//! from pools allocates nothing. A packet is a pointer to one cache line, which stays with its buffer in the pool, so that passing it on moves 8 bytes; only
+//! a clone allocates a line of its own. Packets are of one thread at a time (`Send`, not `Sync`), so that whether bytes are shared is a look, no atomic exchange.
 //!
 //! Covered by `tests/netdev/packet.rs`, against a plain model with random operations.
 
-mod buffer;
 pub mod eth;
+mod memory;
 mod meta;
 mod pool;
+mod raw;
 
+use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use buffer::Buffer;
+use memory::Origin;
+pub use memory::{LINE, Memory};
 pub use meta::{Checksum, PacketType, VlanTag, fold, sum};
 pub use pool::{Pool, PoolCache, Recycler};
+pub use raw::Meta;
 
 /// Frames in the order in which they came, reused from round to round.
 pub type Batch = std::collections::VecDeque<Packet>;
@@ -44,44 +50,26 @@ pub struct PacketError {
     pub available: usize,
 }
 
-/// A frame on its way through the stack.
-#[derive(Debug)]
-pub struct Packet {
-    /// `None` only while it is dropped.
-    buffer: Option<Arc<Buffer>>,
-    data: u32,
-    tail: u32,
-    mac_header: u16,
-    network_header: u16,
-    /// Index of the device that it came in on or goes out by; 0: none yet.
-    pub dev: u32,
-    /// Index of the device that it came in on first.
-    pub iif: u32,
-    /// Flow hash; 0: not computed.
-    pub hash: u32,
-    /// Priority (802.1p's from VLAN maps, or a class).
-    pub priority: u32,
-    checksum: u32,
-    /// EtherType, or one of [`eth::P_802_2`] and [`eth::P_802_3`].
-    pub protocol: u16,
-    /// Transmit queue + 1; 0: none chosen.
-    queue: u16,
-    vlan_protocol: u16,
-    vlan_tci: u16,
-    /// Whose frame it is, by its destination address.
-    pub packet_type: PacketType,
-    checksum_kind: u8,
-    /// The hardware forwarded it already: a software bridge must not do so again.
-    pub offload_forwarded: bool,
-    /// Free for whoever has the packet now, as `skb->cb`: a reason code of a trap, a FID.
-    pub control: u32,
+/// A frame on its way through the stack: a pointer to its [`Meta`], which has what the stack knows about it.
+pub struct Packet(ManuallyDrop<Box<Meta>>);
+
+impl fmt::Debug for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packet")
+            .field("dev", &self.dev)
+            .field("protocol", &self.protocol)
+            .field("packet_type", &self.packet_type)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Packet {
     /// A packet outside of any pool, with `headroom` free in front of room for `room` bytes.
     pub fn new(headroom: usize, room: usize) -> Self {
-        let buffer = Arc::new(Buffer::plain(headroom + room));
-        Self::over(buffer, headroom)
+        let mut meta = Meta::heap(headroom + room);
+        meta.reset(headroom);
+        Self::from_meta(meta)
     }
 
     /// A packet outside of any pool with these bytes and [`HEADROOM`] in front of them.
@@ -91,95 +79,83 @@ impl Packet {
         packet
     }
 
-    pub(crate) fn over(buffer: Arc<Buffer>, headroom: usize) -> Self {
-        Self {
-            buffer: Some(buffer),
-            data: headroom as u32,
-            tail: headroom as u32,
-            mac_header: headroom as u16,
-            network_header: headroom as u16,
-            dev: 0,
-            iif: 0,
-            hash: 0,
-            priority: 0,
-            checksum: 0,
-            protocol: 0,
-            queue: 0,
-            vlan_protocol: 0,
-            vlan_tci: 0,
-            packet_type: PacketType::Host,
-            checksum_kind: 0,
-            offload_forwarded: false,
-            control: 0,
-        }
-    }
-
-    fn buffer(&self) -> &Buffer {
-        self.buffer
-            .as_ref()
-            .expect("only a dropped packet has none")
-    }
-
     /// Length of the frame's bytes.
+    #[inline]
     pub fn len(&self) -> usize {
         (self.tail - self.data) as usize
     }
     /// No bytes.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.tail == self.data
     }
     /// Free bytes before the data.
+    #[inline]
     pub fn headroom(&self) -> usize {
         self.data as usize
     }
     /// Free bytes behind the tail.
+    #[inline]
     pub fn tailroom(&self) -> usize {
-        self.buffer().len() - self.tail as usize
+        self.end() - self.tail as usize
     }
     /// The frame's bytes.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
-        &self.buffer().bytes()[self.data as usize..self.tail as usize]
+        self.slice(self.data, self.tail)
     }
     /// The frame's bytes to write; bytes shared with a clone are copied first.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
-        let (data, tail) = (self.data as usize, self.tail as usize);
-        &mut self.exclusive()[data..tail]
+        let (data, tail) = (self.data, self.tail);
+        self.exclusive(data, tail)
     }
     /// Another packet has the same bytes.
+    #[inline]
     pub fn is_shared(&self) -> bool {
-        self.buffer
-            .as_ref()
-            .is_some_and(|b| Arc::strong_count(b) > 1)
+        Meta::is_shared(self)
+    }
+    /// The memory that the bytes are in, if it is a pool's, and how far from its start they begin: for a device that reads them where they are.
+    #[inline]
+    pub fn place(&self) -> Option<(&Arc<dyn Memory>, usize)> {
+        Meta::place(self)
     }
 
-    fn exclusive(&mut self) -> &mut [u8] {
-        if self.is_shared() {
+    /// The bytes from one place of the buffer to another, which `unshare` may move: both count from the data.
+    #[inline]
+    fn exclusive(&mut self, from: u32, to: u32) -> &mut [u8] {
+        let before = self.data;
+        if Meta::is_shared(self) {
             self.unshare(0, 0);
         }
-        let buffer = self
-            .buffer
-            .as_mut()
-            .expect("only a dropped packet has none");
-        // Nobody can have cloned it since: that takes the packet, which is borrowed here.
-        Arc::get_mut(buffer).expect("just unshared").bytes_mut()
+        let moved = self.data - before;
+        self.slice_mut(from + moved, to + moved)
     }
 
     /// Copies the bytes into a buffer of the packet's own, with at least `headroom` and `tailroom` beside them.
     pub fn unshare(&mut self, headroom: usize, tailroom: usize) {
         let (headroom, tailroom) = (headroom.max(self.headroom()), tailroom.max(self.tailroom()));
-        let mut buffer = self.buffer().another(headroom + self.len() + tailroom);
+        let len = headroom + self.len() + tailroom;
+        let pooled = match &**self.origin() {
+            Origin::Pool(store) => store.take_for(len),
+            Origin::Shared(slab) => match &*slab.pool {
+                Origin::Pool(store) => store.take_for(len),
+                _ => None,
+            },
+            Origin::Heap(_) => None,
+        };
+        let mut other = pooled.unwrap_or_else(|| Self::new(0, len));
         let moved = headroom as u32 - self.data;
-        let whole = &self.buffer().bytes()[..self.tail as usize];
-        Arc::get_mut(&mut buffer).expect("new").bytes_mut()[moved as usize..][..whole.len()]
+        let whole = self.slice(0, self.tail);
+        other
+            .slice_mut(moved, moved + self.tail)
             .copy_from_slice(whole);
-        self.data += moved;
-        self.tail += moved;
-        self.mac_header += moved as u16;
-        self.network_header += moved as u16;
-        self.move_checksum(moved as u16);
-        if let Some(old) = self.buffer.replace(buffer) {
-            Buffer::release(old);
-        }
+        other.take_state(self);
+        other.data += moved;
+        other.tail += moved;
+        other.mac_header += moved as u16;
+        other.network_header += moved as u16;
+        other.move_checksum(moved as u16);
+        *self = other;
     }
 
     /// Makes sure of `headroom` free bytes that nobody else has, copying if need be (`skb_cow_head`).
@@ -205,12 +181,13 @@ impl Packet {
     /// Adds `n` bytes at the end, which the caller fills.
     pub fn put(&mut self, n: usize) -> Result<&mut [u8], PacketError> {
         self.check("put", n, self.tailroom())?;
-        let from = self.tail as usize;
+        let from = self.tail;
         self.tail += n as u32;
-        Ok(&mut self.exclusive()[from..from + n])
+        Ok(self.exclusive(from, from + n as u32))
     }
 
     /// Makes the packet `n` bytes longer without looking at them: a device wrote them (`skb_put` after DMA).
+    #[inline]
     pub fn put_filled(&mut self, n: usize) -> Result<(), PacketError> {
         self.check("put", n, self.tailroom())?;
         self.tail += n as u32;
@@ -227,11 +204,12 @@ impl Packet {
     pub fn push(&mut self, n: usize) -> Result<&mut [u8], PacketError> {
         self.check("push", n, self.headroom())?;
         self.data -= n as u32;
-        let data = self.data as usize;
-        Ok(&mut self.exclusive()[data..data + n])
+        let data = self.data;
+        Ok(self.exclusive(data, data + n as u32))
     }
 
     /// Gives back `n` bytes that were pulled, as they are.
+    #[inline]
     pub fn unpull(&mut self, n: usize) -> Result<(), PacketError> {
         self.check("push", n, self.headroom())?;
         self.data -= n as u32;
@@ -239,6 +217,7 @@ impl Packet {
     }
 
     /// Takes `n` bytes off the front.
+    #[inline]
     pub fn pull(&mut self, n: usize) -> Result<(), PacketError> {
         self.check("pull", n, self.len())?;
         self.data += n as u32;
@@ -261,6 +240,7 @@ impl Packet {
         Ok(())
     }
 
+    #[inline]
     fn check(
         &self,
         operation: &'static str,
@@ -274,22 +254,22 @@ impl Packet {
     }
 
     /// The link layer's header begins where the data does now.
+    #[inline]
     pub fn set_mac_header(&mut self) {
         self.mac_header = self.data as u16;
     }
     /// The network layer's header begins where the data does now.
+    #[inline]
     pub fn set_network_header(&mut self) {
         self.network_header = self.data as u16;
     }
     /// The bytes from the link layer's header on.
     pub fn mac_bytes(&self) -> &[u8] {
-        let from = usize::from(self.mac_header).min(self.tail as usize);
-        &self.buffer().bytes()[from..self.tail as usize]
+        self.slice(u32::from(self.mac_header).min(self.tail), self.tail)
     }
     /// The bytes from the network layer's header on.
     pub fn network_bytes(&self) -> &[u8] {
-        let from = usize::from(self.network_header).min(self.tail as usize);
-        &self.buffer().bytes()[from..self.tail as usize]
+        self.slice(u32::from(self.network_header).min(self.tail), self.tail)
     }
     /// Bytes of the link layer's header that were pulled: what [`Packet::unpull`] gives back to see the whole frame.
     pub fn mac_len(&self) -> usize {
@@ -308,17 +288,6 @@ fn failure(operation: &'static str, wanted: usize, available: usize) -> PacketEr
 /// Shares the bytes; positions and metadata are the clone's own.
 impl Clone for Packet {
     fn clone(&self) -> Self {
-        Self {
-            buffer: self.buffer.clone(),
-            ..*self
-        }
-    }
-}
-
-impl Drop for Packet {
-    fn drop(&mut self) {
-        if let Some(buffer) = self.buffer.take() {
-            Buffer::release(buffer);
-        }
+        Self::from_meta(self.share())
     }
 }

@@ -20,6 +20,7 @@ use crate::device::{Counter, Dev};
 use crate::netpoll;
 use crate::packet::{Batch, Packet};
 use napi::WEIGHT;
+use rx::RxResult;
 use shared::{Reader, Shared};
 
 /// Devices that a frame may pass on its way up.
@@ -45,6 +46,8 @@ pub struct Softnet {
     backlog: VecDeque<Packet>,
     targets: Vec<(Dev, u16)>,
     batches: Vec<Batch>,
+    /// What handlers gave back, kept for the next batch.
+    pub(crate) results: Vec<Vec<RxResult>>,
 }
 
 impl Softnet {
@@ -61,6 +64,7 @@ impl Softnet {
             backlog: VecDeque::new(),
             targets: Vec::new(),
             batches: Vec::new(),
+            results: Vec::new(),
         }
     }
 
@@ -113,6 +117,22 @@ impl Softnet {
             return;
         }
         let queue = tx::pick_queue(dev, &packet);
+        self.target(dev, queue).push_back(packet);
+    }
+
+    /// [`Softnet::forward`] for all of `frames`.
+    pub fn forward_list(&mut self, dev: &Dev, frames: &mut Batch) {
+        if self.depth > 0 && self.irqs_off == 0 && dev.queue_count() == 1 {
+            self.target(dev, 0).append(frames);
+            return;
+        }
+        for packet in frames.drain(..) {
+            self.forward(dev, packet);
+        }
+    }
+
+    /// Where frames for this queue are put together.
+    fn target(&mut self, dev: &Dev, queue: u16) -> &mut Batch {
         let same = |(d, q): &(Dev, u16)| d == dev && *q == queue;
         let at = self.targets.iter().position(same).unwrap_or_else(|| {
             self.targets.push((dev.clone(), queue));
@@ -121,7 +141,7 @@ impl Softnet {
             }
             self.targets.len() - 1
         });
-        self.batches[at].push_back(packet);
+        &mut self.batches[at]
     }
 
     /// Sends what [`Softnet::forward`] has put together.

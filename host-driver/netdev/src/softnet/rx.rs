@@ -31,6 +31,23 @@ pub enum RxResult {
 pub trait RxHandler: Send + Sync {
     /// A frame with its link header pulled.
     fn handle(&self, net: &mut Softnet, dev: &Dev, packet: Packet) -> RxResult;
+
+    /// Many such frames that came together: takes all of `frames`, and puts what [`RxHandler::handle`] would give back for them into `rest`, those that are
+    /// consumed left out. One call for all is what makes a batch cheap: whoever forwards does [`Softnet::forward_list`].
+    fn handle_list(
+        &self,
+        net: &mut Softnet,
+        dev: &Dev,
+        frames: &mut Batch,
+        rest: &mut Vec<RxResult>,
+    ) {
+        for packet in frames.drain(..) {
+            match self.handle(net, dev, packet) {
+                RxResult::Consumed => {}
+                other => rest.push(other),
+            }
+        }
+    }
 }
 
 /// A protocol, or a tap: gets frames at the top.
@@ -85,40 +102,75 @@ impl Softnet {
         self.exit();
     }
 
-    /// Passes frames up that all came in on `dev`, their headers pulled: one look at the device for all of them.
+    /// Passes frames up that all came in on `dev`, their headers pulled: one look at the device, and one call of its handler, for all of them.
     pub fn receive_list(&mut self, dev: &Dev, frames: &mut Batch) {
         self.enter();
         let table = self.shared.table.load_full();
-        let handler = dev.rx_handler.load();
-        let plain = dev.rx_extras.load(std::sync::atomic::Ordering::Relaxed) == 0
-            && table.protocols.taps.is_empty()
-            && dev.is_up();
-        let ifindex = dev.ifindex();
-        self.receiving.push(ifindex);
-        match &*handler {
-            Some(handler) if plain => {
-                for mut packet in frames.drain(..) {
-                    if eth::is_vlan(packet.protocol) || packet.vlan_tag().is_some() {
-                        self.receive_one(&table, packet);
-                        continue;
-                    }
-                    packet.iif = ifindex;
-                    match handler.handle(self, dev, packet) {
-                        RxResult::Consumed => {}
-                        RxResult::Another(packet) => self.rounds(&table, packet),
-                        RxResult::Exact(packet) => self.deliver(&table, dev, packet, true),
-                        RxResult::Pass(packet) => self.deliver(&table, dev, packet, false),
-                    }
-                }
+        if dev.is_up() {
+            let ifindex = dev.ifindex();
+            self.receiving.push(ifindex);
+            for packet in frames.iter_mut() {
+                packet.iif = ifindex;
             }
-            _ => {
-                for packet in frames.drain(..) {
-                    self.receive_one(&table, packet);
+            self.round_list(&table, dev, frames, 0);
+            self.receiving.pop();
+        } else {
+            dev.stats().add(Counter::rx_dropped, frames.len() as u64);
+            frames.clear();
+        }
+        self.exit();
+    }
+
+    /// The next round of frames that are all at `dev`. What is more than frames for the receive handler goes on one by one.
+    fn round_list(&mut self, table: &Table, dev: &Dev, frames: &mut Batch, round: usize) {
+        let extras = dev.rx_extras.load(std::sync::atomic::Ordering::Relaxed) != 0
+            || !table.protocols.taps.is_empty();
+        let tagged = |p: &Packet| eth::is_vlan(p.protocol) || p.vlan_tag().is_some();
+        let handler = dev.rx_handler.load();
+        let Some(handler) = handler.as_ref().filter(|_| !extras && round < MAX_ROUNDS) else {
+            for packet in frames.drain(..) {
+                self.rounds(table, packet, round);
+            }
+            return;
+        };
+        if frames.iter().any(tagged) {
+            for packet in std::mem::take(frames) {
+                match tagged(&packet) {
+                    true => self.rounds(table, packet, round),
+                    false => frames.push_back(packet),
                 }
             }
         }
-        self.receiving.pop();
-        self.exit();
+        let mut rest = self.results.pop().unwrap_or_default();
+        handler.handle_list(self, dev, frames, &mut rest);
+        let mut next = Batch::new();
+        for result in rest.drain(..) {
+            match result {
+                RxResult::Consumed => {}
+                RxResult::Another(packet) => {
+                    // Those that go on to the same device go on together.
+                    if next.front().is_some_and(|p: &Packet| p.dev != packet.dev) {
+                        self.another_list(table, &mut next, round + 1);
+                    }
+                    next.push_back(packet);
+                }
+                RxResult::Exact(packet) => self.deliver(table, dev, packet, true),
+                RxResult::Pass(packet) => self.deliver(table, dev, packet, false),
+            }
+        }
+        self.results.push(rest);
+        self.another_list(table, &mut next, round + 1);
+    }
+
+    /// Frames that a handler gave to another device.
+    fn another_list(&mut self, table: &Table, frames: &mut Batch, round: usize) {
+        let Some(first) = frames.front() else {
+            return;
+        };
+        match table.get(first.dev) {
+            Some(dev) => self.round_list(table, dev, frames, round),
+            None => frames.clear(),
+        }
     }
 
     pub(super) fn receive_one(&mut self, table: &Table, mut packet: Packet) {
@@ -131,12 +183,12 @@ impl Softnet {
             return;
         }
         self.receiving.push(packet.iif);
-        self.rounds(table, packet);
+        self.rounds(table, packet, 0);
         self.receiving.pop();
     }
 
-    fn rounds(&mut self, table: &Table, mut packet: Packet) {
-        for _ in 0..MAX_ROUNDS {
+    fn rounds(&mut self, table: &Table, mut packet: Packet, from: usize) {
+        for _ in from..MAX_ROUNDS {
             let Some(dev) = table.get(packet.dev) else {
                 return;
             };

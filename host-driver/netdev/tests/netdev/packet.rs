@@ -255,7 +255,7 @@ fn a_pool_runs_out_and_refills_from_any_thread() {
     // Clones and originals let go at the same time: each buffer comes home once.
     std::thread::scope(|scope| {
         scope.spawn(move || drop(clones));
-        held.drain(..).for_each(|p| cache.free(p));
+        held.drain(..).for_each(|p| drop(cache.free(p)));
     });
     drop(cache);
     assert_eq!(pool.free(), 200);

@@ -327,8 +327,13 @@ vlan:   over the link DEVICE: id 0..4094, protocol 802.1Q|802.1ad (802.1Q), reor
         #[arg(required = true, value_name = "NAME")]
         words: Vec<String>,
     },
-    /// NAME [ up | down ] [ master NAME | nomaster ] [ mtu N ] [ address MAC ] [ type KIND [ OPTION VALUE ]... ]
-    #[command(alias = "s")]
+    /// NAME [ up | down ] [ master NAME | nomaster ] [ mtu N ] [ address MAC ] [ name NAME ] [ promisc on|off ] ... [ type KIND [ OPTION VALUE ]... ]
+    #[command(
+        alias = "s",
+        long_about = "NAME [ up | down ] [ master NAME | nomaster ] [ mtu N ] [ address MAC ] [ type KIND [ OPTION VALUE ]... ]
+     [ name NEWNAME ] [ txqueuelen N ] [ promisc on|off ] [ allmulticast on|off ] [ multicast on|off ] [ arp on|off ]
+     [ dynamic on|off ] [ carrier on|off ]"
+    )]
     Set {
         /// Words
         #[arg(required = true, value_name = "WORD")]

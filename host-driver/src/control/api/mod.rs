@@ -97,6 +97,9 @@ pub struct SetLink {
     /// Options that it has in its master.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member_options: Option<Options>,
+    /// What every device has: `name`, `txqueuelen`, `promisc`, `allmulticast`, `multicast`, `arp`, `dynamic`, `carrier`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Options>,
 }
 
 /// Parameters of Ioctl.

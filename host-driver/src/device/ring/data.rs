@@ -1,12 +1,12 @@
-//! Receive and transmit rings.
+//! What receive and transmit rings have in common: entries there and back, and the packets under way.
 
 use std::sync::atomic::{Ordering, fence};
 
+use smartnic_netdev::Packet;
 use smartnic_regs::host;
 use smartnic_regs::ring::{SUBMISSION_BYTES, completion, submission};
 
 use super::entries::{ENTRY, Entries};
-use super::{BUFFER, MIN_FRAME, RxFrame, RxView, TxDone, TxTarget};
 use crate::device::DeviceError;
 use crate::device::error::RingFault;
 use crate::device::mmio::Mmio;
@@ -16,166 +16,176 @@ const SUBMISSION: usize = SUBMISSION_BYTES as usize;
 /// Alignment of a completion queue: the card writes four entries at once.
 const CQ_ALIGN: usize = 128;
 
-/// Where completions, head and buffers of a ring of `n` entries begin.
-fn layout(n: usize) -> (usize, usize, usize) {
+/// Where completions and head of a ring of `n` entries begin.
+fn layout(n: usize) -> (usize, usize) {
     let completions = (n * SUBMISSION).next_multiple_of(CQ_ALIGN);
-    let head = completions + n * ENTRY;
-    (completions, head, (head + 64).next_multiple_of(4096))
+    (completions, completions + n * ENTRY)
 }
 
-/// A receive or transmit ring.
-pub struct Ring {
-    index: u32,
-    name: String,
+/// Which ring of the card it is, and how it is set up.
+#[derive(Clone, Debug)]
+pub struct RingSetup {
+    /// Index in the register map.
+    pub index: u32,
+    /// For messages.
+    pub name: String,
+    /// log2 of its entries, 2 to 15.
+    pub size_log2: u32,
+    /// host::MODERATION.
+    pub moderation: u32,
+}
+
+/// What the card has by one cookie.
+#[derive(Default)]
+struct Slot {
+    packet: Option<Packet>,
+    /// The number of its submission.
+    number: u32,
+}
+
+/// Entries of a ring, and the packets that the card has.
+pub(super) struct Ring {
+    setup: RingSetup,
     kind: u32,
     memory: DmaMemory,
     completions: Entries,
     head_offset: usize,
-    buffers: usize,
+    /// Statuses that a completion may have.
+    statuses: &'static [u32],
+    /// The number of the next submission.
     tail: u32,
-    in_flight: Vec<Option<usize>>,
+    /// By cookie.
+    slots: Box<[Slot]>,
+    /// Cookies that are free.
     free: Vec<u32>,
     doorbell_due: bool,
-    moderation: u32,
-    /// Restarts since the ring was made.
-    pub restarts: u64,
+    pub(super) restarts: u64,
 }
 
 impl Ring {
-    /// Bytes of DMA memory for a ring of 2^`size_log2` entries.
-    pub fn memory_bytes(size_log2: u32) -> usize {
-        let n = 1usize << size_log2;
-        let (_, _, buffers) = layout(n);
-        buffers + n * BUFFER
-    }
-
-    /// Ring `index` of the register map, of `kind` (`ring::completion::RECEIVE` or TRANSMIT). Not yet enabled.
-    pub fn new(
-        index: u32,
-        name: String,
+    /// A ring of `kind` (`ring::completion::RECEIVE` or TRANSMIT) in memory of its own. Not yet enabled.
+    pub(super) fn new(
+        mmio: &mut Mmio,
+        setup: RingSetup,
         kind: u32,
-        memory: DmaMemory,
-        size_log2: u32,
-        moderation: u32,
-    ) -> Self {
+        statuses: &'static [u32],
+    ) -> Result<Self, DeviceError> {
+        let size_log2 = setup.size_log2;
+        if !(2..=15).contains(&size_log2) {
+            return Err(DeviceError::Range {
+                what: "ring size",
+                value: size_log2.into(),
+                range: "2^2 to 2^15".into(),
+            });
+        }
         let n = 1usize << size_log2;
-        let (offset, head_offset, buffers) = layout(n);
+        let (offset, head_offset) = layout(n);
+        let memory = mmio.transport().dma_alloc(head_offset + 64)?;
         let completions = Entries {
             memory: memory.clone(),
             offset,
             size_log2,
             consumed: 0,
         };
-        Self {
-            index,
-            name,
+        Ok(Self {
+            setup,
             kind,
             memory,
             completions,
             head_offset,
-            buffers,
+            statuses,
             tail: 0,
-            in_flight: vec![None; n],
-            free: Vec::new(),
+            slots: (0..n).map(|_| Slot::default()).collect(),
+            free: (0..n as u32).rev().collect(),
             doorbell_due: false,
-            moderation,
             restarts: 0,
-        }
+        })
     }
 
-    /// Entries.
-    pub fn size(&self) -> u32 {
-        self.completions.size()
+    pub(super) fn name(&self) -> &str {
+        &self.setup.name
     }
-    /// Submissions that the card has not completed.
-    pub fn in_flight(&self) -> usize {
-        self.size() as usize - self.free.len()
+    #[inline]
+    pub(super) fn size(&self) -> usize {
+        self.slots.len()
     }
-    /// No submission is free: the queue above must stop.
-    pub fn is_full(&self) -> bool {
-        self.free.is_empty()
+    /// Packets that the card has.
+    #[inline]
+    pub(super) fn in_flight(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        !self.free.is_empty()
     }
 
-    fn fault(&self, fault: RingFault) -> DeviceError {
+    pub(super) fn fault(&self, fault: RingFault) -> DeviceError {
         DeviceError::Ring {
-            ring: self.name.clone(),
+            ring: self.setup.name.clone(),
             fault,
         }
     }
 
-    /// Disables the ring, forgets what was in flight, and enables it again; a receive ring gets all its buffers.
-    pub fn start(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
-        self.stop(mmio)?;
+    /// Enables the stopped ring, empty. Packets that it had are the caller's, in the order of their submission.
+    pub(super) fn start(&mut self, mmio: &mut Mmio) -> Result<Vec<Packet>, DeviceError> {
+        let index = self.setup.index;
+        let tail = self.tail;
+        let mut had: Vec<(u32, Packet)> = self
+            .slots
+            .iter_mut()
+            .filter_map(|slot| Some((slot.number, slot.packet.take()?)))
+            .collect();
+        had.sort_by_key(|(number, _)| std::cmp::Reverse(tail.wrapping_sub(*number)));
         self.completions.clear();
         self.memory.store32(self.head_offset, 0);
-        self.tail = 0;
-        self.in_flight.fill(None);
-        self.free = (0..self.size()).rev().collect();
+        (self.tail, self.doorbell_due) = (0, false);
+        self.free = (0..self.slots.len() as u32).rev().collect();
         let iova = self.memory.iova();
-        mmio.write64_at(host::SQ_LO, host::SQ_HI, self.index, iova)?;
-        mmio.write64_at(
-            host::CQ_LO,
-            host::CQ_HI,
-            self.index,
-            iova + self.completions.offset as u64,
-        )?;
-        mmio.write64_at(
-            host::HEAD_LO,
-            host::HEAD_HI,
-            self.index,
-            iova + self.head_offset as u64,
-        )?;
-        mmio.write_at(host::SQ_TAIL, self.index, 0)?;
-        mmio.write_at(host::CQ_HEAD, self.index, 0)?;
-        mmio.write_at(host::MODERATION, self.index, self.moderation)?;
+        let queue = iova + self.completions.offset as u64;
+        let head = iova + self.head_offset as u64;
+        mmio.write64_at(host::SQ_LO, host::SQ_HI, index, iova)?;
+        mmio.write64_at(host::CQ_LO, host::CQ_HI, index, queue)?;
+        mmio.write64_at(host::HEAD_LO, host::HEAD_HI, index, head)?;
+        mmio.write_at(host::SQ_TAIL, index, 0)?;
+        mmio.write_at(host::CQ_HEAD, index, 0)?;
+        mmio.write_at(host::MODERATION, index, self.setup.moderation)?;
         use host::CONTROL::{ENABLE, SIZE_LOG2};
-        mmio.write_at(
-            host::CONTROL,
-            self.index,
-            ENABLE.put(1) | SIZE_LOG2.put(self.completions.size_log2),
-        )?;
-        if self.kind == completion::RECEIVE {
-            while let Some(slot) = self.free.pop() {
-                self.submit(slot, BUFFER, 0);
-            }
-            self.ring_doorbell(mmio)?;
-        }
-        Ok(())
+        let control = ENABLE.put(1) | SIZE_LOG2.put(self.setup.size_log2);
+        mmio.write_at(host::CONTROL, index, control)?;
+        Ok(had.into_iter().map(|(_, packet)| packet).collect())
     }
 
-    /// Starts again after a fault.
-    pub fn restart(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
-        self.restarts += 1;
-        self.start(mmio)
-    }
-
-    fn buffer(&self, slot: u32) -> usize {
-        self.buffers + slot as usize * BUFFER
-    }
-
-    fn submit(&mut self, slot: u32, bytes: usize, flags: u32) {
+    /// Gives a packet to the card, which reaches its data at `iova`. There must be room, or the packet is given up.
+    #[inline]
+    pub(super) fn submit(&mut self, packet: Packet, iova: u64, bytes: usize, flags: u32) {
+        let Some(cookie) = self.free.pop() else {
+            return;
+        };
         let at = self.completions.place(self.tail) * SUBMISSION;
-        let iova = self.memory.iova() + self.buffer(slot) as u64;
         let length = submission::LENGTH.put(bytes as u32) | flags;
-        let words = [iova as u32, (iova >> 32) as u32, length, slot];
+        let words = [iova as u32, (iova >> 32) as u32, length, cookie];
         self.memory.store_words(at, words);
-        self.in_flight[slot as usize] = Some(bytes);
+        self.slots[cookie as usize] = Slot {
+            packet: Some(packet),
+            number: self.tail,
+        };
         self.tail = self.tail.wrapping_add(1);
         self.doorbell_due = true;
     }
 
     /// Tells the card about new submissions.
-    pub fn ring_doorbell(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
+    pub(super) fn ring_doorbell(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
         if std::mem::take(&mut self.doorbell_due) {
             // Submissions before the doorbell, wherever the transport writes it.
             fence(Ordering::Release);
-            mmio.write_at(host::SQ_TAIL, self.index, self.tail & 0xffff)?;
+            mmio.write_at(host::SQ_TAIL, self.setup.index, self.tail & 0xffff)?;
         }
         Ok(())
     }
 
-    /// Takes the next completion: its slot, the bytes submitted, and its words.
-    fn complete(&mut self) -> Result<Option<(u32, usize, [u32; 8])>, RingFault> {
+    /// Takes the next completion: its packet and its words.
+    #[inline]
+    pub(super) fn complete(&mut self) -> Result<Option<(Packet, [u32; 8])>, RingFault> {
         let Some(words) = self
             .completions
             .next(completion::ENTRY_VERSION, completion::PHASE)?
@@ -191,132 +201,34 @@ impl Ring {
         }
         let head = completion::HEAD.get(words[7]) as u16;
         let tail = self.tail as u16;
-        if u32::from(tail.wrapping_sub(head)) > self.size() {
+        if usize::from(tail.wrapping_sub(head)) > self.size() {
             return Err(RingFault::Head { head, tail });
         }
-        let slot = words[0];
-        let bytes = self
-            .in_flight
-            .get_mut(slot as usize)
-            .and_then(Option::take)
-            .ok_or(RingFault::Cookie(slot))?;
-        Ok(Some((slot, bytes, words)))
+        let status = completion::STATUS.get(words[1]);
+        if !self.statuses.contains(&status) {
+            return Err(RingFault::Status(status));
+        }
+        let cookie = words[0];
+        let slot = self.slots.get_mut(cookie as usize);
+        let packet = slot
+            .and_then(|slot| slot.packet.take())
+            .ok_or(RingFault::Cookie(cookie))?;
+        self.free.push(cookie);
+        Ok(Some((packet, words)))
     }
 
-    fn acknowledge(&self, mmio: &mut Mmio) -> Result<(), DeviceError> {
+    /// Tells the card how many completions were read.
+    pub(super) fn acknowledge(&self, mmio: &mut Mmio) -> Result<(), DeviceError> {
         mmio.write_at(
             host::CQ_HEAD,
-            self.index,
+            self.setup.index,
             self.completions.consumed & 0xffff,
         )
     }
 
-    /// Takes up to `budget` received frames as copies, and gives their buffers back to the card.
-    pub fn receive(
-        &mut self,
-        mmio: &mut Mmio,
-        budget: usize,
-        frames: &mut Vec<RxFrame>,
-    ) -> Result<usize, DeviceError> {
-        self.receive_with(mmio, budget, |frame| frames.push(frame.to_frame()))
-    }
-
-    /// Shows up to `budget` received frames to `take`, each where the card wrote it, and gives their buffers back to the card.
-    pub fn receive_with(
-        &mut self,
-        mmio: &mut Mmio,
-        budget: usize,
-        mut take: impl FnMut(&RxView<'_>),
-    ) -> Result<usize, DeviceError> {
-        let mut count = 0;
-        while count < budget {
-            let Some((slot, room, words)) = self.complete().map_err(|f| self.fault(f))? else {
-                break;
-            };
-            count += 1;
-            let length = completion::LENGTH.get(words[1]);
-            let status = completion::STATUS.get(words[1]);
-            if length as usize > room {
-                return Err(self.fault(RingFault::Length {
-                    length,
-                    room: room as u32,
-                }));
-            }
-            match status {
-                completion::OK | completion::TRUNCATED => {
-                    take(&RxView::new(&self.memory, self.buffer(slot), words));
-                }
-                // The card could not write or read memory: the buffer comes back without a frame.
-                completion::DMA_ERROR => {
-                    tracing::warn!(ring = %self.name, "a receive buffer came back with a DMA error")
-                }
-                other => return Err(self.fault(RingFault::Status(other))),
-            }
-            self.submit(slot, BUFFER, 0);
-        }
-        if count > 0 {
-            self.acknowledge(mmio)?;
-            self.ring_doorbell(mmio)?;
-        }
-        Ok(count)
-    }
-
-    /// Puts a frame (without FCS, 14 to 2,048 bytes) into the ring; [`Ring::ring_doorbell`] sends it. False: full.
-    pub fn send(
-        &mut self,
-        frame: &[u8],
-        target: TxTarget,
-        class: u32,
-    ) -> Result<bool, DeviceError> {
-        if !(MIN_FRAME..=BUFFER).contains(&frame.len()) {
-            let range = format!("{MIN_FRAME} to {BUFFER} bytes");
-            return Err(DeviceError::Range {
-                what: "frame length",
-                value: frame.len() as u64,
-                range,
-            });
-        }
-        let Some(slot) = self.free.pop() else {
-            return Ok(false);
-        };
-        self.memory.write(self.buffer(slot), frame);
-        let mut flags = submission::CLASS.put(class);
-        if let TxTarget::Direct(dest) = target {
-            flags |= submission::DIRECT.put(1) | submission::DEST.put(dest);
-        }
-        self.submit(slot, frame.len(), flags);
-        Ok(true)
-    }
-
-    /// Takes up to `budget` transmit completions.
-    pub fn reap(
-        &mut self,
-        mmio: &mut Mmio,
-        budget: usize,
-        done: &mut Vec<TxDone>,
-    ) -> Result<usize, DeviceError> {
-        let mut count = 0;
-        while count < budget {
-            let Some((slot, bytes, words)) = self.complete().map_err(|f| self.fault(f))? else {
-                break;
-            };
-            let status = completion::STATUS.get(words[1]);
-            if status > completion::DMA_ERROR {
-                return Err(self.fault(RingFault::Status(status)));
-            }
-            self.free.push(slot);
-            done.push(TxDone { bytes, status });
-            count += 1;
-        }
-        if count > 0 {
-            self.acknowledge(mmio)?;
-        }
-        Ok(count)
-    }
-
     /// Asks the card whether it stopped the ring.
-    pub fn check(&self, mmio: &mut Mmio) -> Result<(), DeviceError> {
-        let status = mmio.read_at(host::STATUS, self.index)?;
+    pub(super) fn check(&self, mmio: &mut Mmio) -> Result<(), DeviceError> {
+        let status = mmio.read_at(host::STATUS, self.setup.index)?;
         if host::STATUS::STOPPED.get(status) == 1 {
             return Err(self.fault(RingFault::Stopped {
                 code: host::STATUS::ERROR.get(status),
@@ -327,10 +239,10 @@ impl Ring {
 
     /// Stops the ring, and waits until the card does not touch its memory any more: frames under way are finished or given up first, a read of memory
     /// that nobody answers after host::READ_TIMEOUT.
-    pub fn stop(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
-        mmio.write_at(host::CONTROL, self.index, 0)?;
+    pub(super) fn stop(&mut self, mmio: &mut Mmio) -> Result<(), DeviceError> {
+        mmio.write_at(host::CONTROL, self.setup.index, 0)?;
         let busy = host::STATUS::BUSY;
-        mmio.wait_at(host::STATUS, self.index, busy, 0, "stopping a ring")
+        mmio.wait_at(host::STATUS, self.setup.index, busy, 0, "stopping a ring")
             .map(|_| ())
     }
 }

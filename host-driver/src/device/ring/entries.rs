@@ -17,16 +17,19 @@ pub(super) struct Entries {
 }
 
 impl Entries {
+    #[inline]
     pub(super) fn size(&self) -> u32 {
         1 << self.size_log2
     }
 
     /// The place of the `n`-th entry of a ring of this size, which is a power of two.
+    #[inline]
     pub(super) fn place(&self, n: u32) -> usize {
         (n & (self.size() - 1)) as usize
     }
 
     /// The next entry, if it is there: double words 0 to 7.
+    #[inline]
     pub(super) fn next(
         &mut self,
         version: smartnic_regs::Field,

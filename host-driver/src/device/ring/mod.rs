@@ -1,11 +1,14 @@
 //! Rings between host memory and the card: receive, transmit, events.
 //!
-//! A ring has a submission queue of 16-byte entries, a completion queue of 32-byte entries, a word for the head that
-//! the card writes back, and a buffer for each entry, all in one piece of DMA memory:
+//! A ring has a submission queue of 16-byte entries, a completion queue of 32-byte entries and a word for the head that
+//! the card writes back, all in one piece of DMA memory:
 //!
 //! ```text
-//! submissions 16 n | completions 32 n, from a multiple of 128 | head | buffers n x BUFFER, page aligned
+//! submissions 16 n | completions 32 n, from a multiple of 128 | head
 //! ```
+//!
+//! What is sent and received are packets, in place: a [`RxRing`] gives the card empty ones of its pool and passes full ones on, a [`TxRing`] has the card read them
+//! where they are. Between submission and completion a packet is the card's and is not looked at.
 //!
 //! An entry is new when its phase bit is that of the round: 1 in the first, 0 in the second, and so on. Version, kind,
 //! cookie, length, status and head of every entry are checked: an entry that makes no sense is a
@@ -14,14 +17,18 @@
 //!
 //! Covered by `tests/driver/rings.rs` (a register-level card, and a hostile one that writes random entries).
 
+mod completion;
 mod data;
 mod entries;
 mod events;
-mod view;
+mod rx;
+mod tx;
 
-pub use data::Ring;
+pub use completion::RxInfo;
+pub use data::RingSetup;
 pub use events::EventRing;
-pub use view::RxView;
+pub use rx::RxRing;
+pub use tx::{NotSent, TxRing};
 
 use super::fdb::FdbKey;
 

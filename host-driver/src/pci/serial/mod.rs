@@ -8,12 +8,13 @@
 mod line;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use smartnic_regs::pages::BAR0_BYTES;
 
-use super::dma::DmaMemory;
+use super::dma::{DmaBuffer, DmaMemory};
 use super::{BAR_REGISTERS, Found, PciError, PciTransport, Shortcuts, Vector};
 
 pub use line::{Line, Tty};
@@ -364,6 +365,9 @@ impl<L: Line> PciTransport for Serial<L> {
         Some(self)
     }
     fn dma_alloc(&mut self, _: usize) -> Result<DmaMemory, PciError> {
+        self.no_dma("rings")
+    }
+    fn dma_map(&mut self, _: Arc<DmaBuffer>) -> Result<DmaMemory, PciError> {
         self.no_dma("rings")
     }
     fn dma_free(&mut self, _: DmaMemory) -> Result<(), PciError> {

@@ -22,7 +22,7 @@ impl RxHandler for ToMaster {
     fn handle(&self, net: &mut Softnet, dev: &Dev, mut packet: Packet) -> RxResult {
         let member = IfIndex(dev.ifindex());
         let mut lent = self.plane.lent();
-        let (why, fid) = lent.why;
+        let (why, fid) = (packet.control >> 16, packet.control as u16);
         let mut frame = Frame {
             dev: member,
             data: packet.mac_bytes().to_vec(),

@@ -54,8 +54,6 @@ pub(super) struct Lent {
     pub card: Option<Box<Card>>,
     pub caps: Caps,
     pub now: std::time::Duration,
-    /// Why the card gave the frame that is being received to the host, and the FID in which it did.
-    pub why: (u32, u16),
     pub out: Outbox,
 }
 
@@ -179,6 +177,11 @@ impl Lent {
     }
 }
 
+/// Why the card gave a frame to the host, and the FID in which it did, as a packet carries them (`control`).
+pub(super) fn why(reason: u32, fid: u16) -> u32 {
+    reason << 16 | u32::from(fid)
+}
+
 /// Says which frames the card did not send.
 pub(super) fn log_unsent(done: &[TxDone]) {
     for failed in done.iter().filter(|d| d.status != completion::OK) {
@@ -202,10 +205,6 @@ impl Plane {
     /// Lends, and gives back what was lent before.
     pub(super) fn lend(&self, lent: Lent) -> Lent {
         std::mem::replace(&mut *self.lent(), lent)
-    }
-    /// The frame that is received next: why the card gave it to the host, and the FID.
-    pub(super) fn set_why(&self, why: (u32, u16)) {
-        self.lent().why = why;
     }
     /// Whether the ring has room for the next frame of this device.
     pub(super) fn has_room(&self, dev: IfIndex) -> bool {

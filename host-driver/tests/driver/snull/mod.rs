@@ -2,6 +2,7 @@
 
 mod bond;
 mod ping;
+mod settings;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
