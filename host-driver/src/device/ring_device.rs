@@ -317,7 +317,9 @@ impl NetDeviceOps for RingDevice {
             let mut rx = lock(&pair.rx);
             let Receive { ring, batch } = &mut *rx;
             let result = ring.receive(&mut lock(&self.mmio), budget, |packet, info| {
-                batch.extend(received(packet, info, dev, &seen));
+                if let Some(packet) = received(packet, info, dev, &seen) {
+                    batch.push_back(packet);
+                }
             });
             let taken = result.unwrap_or_else(|error| {
                 dev.stats().count(Counter::rx_errors);
