@@ -174,7 +174,7 @@ fn clients_that_cannot_be_served_cost_no_time() {
     let (card, control) = (dir.path().join("card.sock"), dir.path().join("ctl.sock"));
     let server = vfio_server::serve(Fake::new(Shape::default()), &card, 1);
     let command = format!(
-        "ulimit -n 24; exec {} --device vfio-user:{} --control {}",
+        "ulimit -n 26; exec {} --device vfio-user:{} --control {}",
         env!("CARGO_BIN_EXE_smartnicd"),
         card.display(),
         control.display()

@@ -18,8 +18,7 @@ use super::raw::Meta;
 const TRADE: usize = 64;
 
 pub(super) struct Store {
-    // Boxes, although in a vector: what moves is a pointer.
-    #[allow(clippy::vec_box)]
+    #[allow(clippy::vec_box, reason = "what moves is a pointer")]
     free: Mutex<Vec<Box<Meta>>>,
     closed: AtomicBool,
     exhausted: AtomicUsize,
@@ -32,7 +31,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    #[allow(clippy::vec_box)]
+    #[allow(clippy::vec_box, reason = "what moves is a pointer")]
     fn free(&self) -> MutexGuard<'_, Vec<Box<Meta>>> {
         // A vector of buffers is whole after any panic.
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
@@ -177,7 +176,7 @@ impl Drop for Pool {
 pub struct PoolCache {
     /// Always [`Origin::Pool`].
     origin: Arc<Origin>,
-    #[allow(clippy::vec_box)]
+    #[allow(clippy::vec_box, reason = "what moves is a pointer")]
     local: Vec<Box<Meta>>,
 }
 
@@ -228,7 +227,7 @@ impl Drop for PoolCache {
 #[derive(Default)]
 pub struct Recycler {
     /// All of one pool.
-    #[allow(clippy::vec_box)]
+    #[allow(clippy::vec_box, reason = "what moves is a pointer")]
     pending: Vec<Box<Meta>>,
 }
 
@@ -240,8 +239,9 @@ impl Recycler {
         if !matches!(**origin, Origin::Pool(_)) {
             return;
         }
-        let same = |b: &Box<Meta>| Arc::ptr_eq(b.origin(), origin);
-        if self.pending.len() >= TRADE || !self.pending.first().is_none_or(same) {
+        let mut first = self.pending.first().into_iter();
+        let same = first.all(|b| Arc::ptr_eq(b.origin(), origin));
+        if self.pending.len() >= TRADE || !same {
             self.flush();
         }
         self.pending.push(packet.into_meta());

@@ -37,7 +37,7 @@ fn settings_of_every_device_by_their_words() {
     }
     // Another name, together with other things; its interface in the kernel goes by it.
     let index = link("sn0")["ifindex"].clone();
-    running.ctl_ok(&["link set sn0 down name left mtu 1300 up"]);
+    running.ctl_ok(&["link set sn0 down name left mtu 1300", "link set left up"]);
     let left = link("left");
     assert_eq!((&left["ifindex"], &left["mtu"]), (&index, &json!(1300)));
     assert!(has("left", "UP"));
