@@ -1,6 +1,6 @@
 //! Where the bytes under packets are, and who gets them back.
 //!
-//! All `unsafe` of the packet buffer is here and in [`super::raw`]. The rule that it rests on: the bytes between a packet's base and end belong to that packet alone,
+//! The `unsafe` of the packet buffer is here, in [`super::raw`], and where a [`super::Pool`] is cut up. The rule that it rests on: the bytes between a packet's base and end belong to that packet alone,
 //! or are shared by its clones and then only read.
 
 use std::any::Any;
@@ -18,11 +18,11 @@ pub const LINE: usize = 64;
 ///
 /// # Safety
 ///
-/// For as long as the value lives, the `len` bytes from `base` on stay there, may be read and written by any thread of this program, and
-/// nobody has references into them beside the packets of one pool. `base` is a multiple of [`LINE`].
+/// For as long as the value lives, the `len` bytes from `base` on stay there, and may be read and written by any thread of this program. `base` is a multiple
+/// of [`LINE`].
 ///
 /// A device that writes to a buffer which it was not given, or has given back, breaks the rule that packets rest on, as it does with every
-/// driver that does not copy: keep such a device behind an IOMMU of its own, and do not open it at all if it is not to be believed that far.
+/// driver that does not copy: one that is not to be believed that far must not be opened.
 pub unsafe trait Memory: Any + Send + Sync {
     /// The first byte.
     fn base(&self) -> NonNull<u8>;

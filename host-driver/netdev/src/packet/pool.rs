@@ -101,7 +101,8 @@ impl Pool {
     /// `count` packets, each with room for `room` bytes behind `headroom`, in ordinary memory.
     pub fn new(count: usize, headroom: usize, room: usize) -> Self {
         let memory = Heap::new(count * Self::stride(headroom, room));
-        Self::over(Arc::new(memory), count, headroom, room)
+        // SAFETY: nobody else has it.
+        unsafe { Self::over(Arc::new(memory), count, headroom, room) }
     }
 
     /// Bytes of memory for each packet of a pool.
@@ -110,7 +111,16 @@ impl Pool {
     }
 
     /// `count` packets in `memory`, or as many as fit, each [`Pool::stride`] bytes from the one before.
-    pub fn over(memory: Arc<dyn Memory>, count: usize, headroom: usize, room: usize) -> Self {
+    ///
+    /// # Safety
+    ///
+    /// The memory is for this pool only, and this program touches it by the pool's packets only.
+    pub unsafe fn over(
+        memory: Arc<dyn Memory>,
+        count: usize,
+        headroom: usize,
+        room: usize,
+    ) -> Self {
         let stride = Self::stride(headroom, room);
         let count = count.min(memory.len() / stride);
         let base = memory.base();

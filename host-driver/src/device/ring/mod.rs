@@ -21,6 +21,7 @@ mod completion;
 mod data;
 mod entries;
 mod events;
+mod pool;
 mod rx;
 mod tx;
 

@@ -4,10 +4,11 @@
 //! written, and a packet taken from the ring's own supply, about 30 cycles a frame; two doorbells a call.
 
 use smartnic_netdev::Packet;
-use smartnic_netdev::packet::{HEADROOM, Pool, PoolCache};
+use smartnic_netdev::packet::{Pool, PoolCache};
 use smartnic_regs::ring::completion;
 
 use super::data::{Ring, RingSetup};
+use super::pool::pool;
 use super::{BUFFER, RxFrame, RxInfo};
 use crate::device::DeviceError;
 use crate::device::error::RingFault;
@@ -156,12 +157,4 @@ impl RxRing {
             frames.push(info.to_frame(&packet));
         })
     }
-}
-
-/// A pool of `count` packets for frames of [`BUFFER`] bytes, in memory of the card's.
-pub(super) fn pool(mmio: &mut Mmio, count: usize) -> Result<(Pool, DmaMemory), DeviceError> {
-    let bytes = count * Pool::stride(HEADROOM, BUFFER);
-    let memory = mmio.transport().dma_alloc(bytes)?;
-    let pool = Pool::over(memory.buffer().clone(), count, HEADROOM, BUFFER);
-    Ok((pool, memory))
 }

@@ -15,7 +15,7 @@ use smartnic_netdev::packet::{Memory, Pool, PoolCache, Recycler};
 use smartnic_regs::ring::{completion, submission};
 
 use super::data::{Ring, RingSetup};
-use super::rx::pool;
+use super::pool::pool;
 use super::{BUFFER, MIN_FRAME, TxDone, TxTarget};
 use crate::device::DeviceError;
 use crate::device::mmio::Mmio;
