@@ -51,7 +51,7 @@ fn settings_of_every_device_by_their_words() {
         ("link set sn0 promisc maybe", "on or off"),
         ("link set sn0 txqueuelen many", "number"),
         ("link set sn0 carrier off", "EOPNOTSUPP"),
-        ("link set nobody promisc on", "no interface"),
+        ("link set nobody promisc on", "Cannot find device"),
         ("link set sn0 promisc", "needs a value"),
         ("link set sn0 promisc on promisc off", "duplicate"),
     ] {
