@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -90,7 +90,10 @@ impl<'a> Synthesis<'a> {
             let mut run = self.yosys.command(dir);
             run.args(["-q", "-l", "yosys.log", "-s", "synth.ys"]);
             capture(&mut run, minutes(60))?;
+            // On a full disk Yosys ends well, with half a file.
+            let made = read_json(&dir.join(PART)).context("is the disk full?")?;
             fs::rename(dir.join(PART), &output)?;
+            return Ok(made);
         }
         read_json(&output)
     }
@@ -165,6 +168,28 @@ pub fn source_digest(files: &[PathBuf]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_a_netlist_is_not_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (tool, file) = (dir.path().join("yosys"), dir.path().join("a.v"));
+        fs::write(&file, "module a; endmodule").unwrap();
+        let writes = |text: &str| {
+            let script = format!("#!/bin/sh\nprintf '%s' '{text}' > {PART}\n");
+            fs::write(&tool, script).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            fs::set_permissions(&tool, mode).unwrap();
+            let yosys = Program::of(tool.clone(), "1");
+            let files = [file.clone()];
+            Synthesis::ecp5(&yosys, &files, Some("a")).run(dir.path())
+        };
+        let error = format!("{:#}", writes(r#"{ "modules": "#).unwrap_err());
+        assert!(error.contains("is the disk full?"), "{error}");
+        let made = writes(r#"{ "modules": {} }"#).unwrap();
+        assert!(made["modules"].is_object());
+        // And what is whole is.
+        assert_eq!(writes("nothing").unwrap(), made);
+    }
 
     #[test]
     fn whatever_a_result_depends_on_is_in_its_name() {
