@@ -1,4 +1,4 @@
-//! The card's rings as a network device of the device model: [`smartnic_netdev::NetDeviceOps`] over pairs of [`Ring`]s.
+//! The card's rings as a network device of the device model: [`smartnic_netdev::NetDeviceOps`] over pairs of `Ring`s.
 //!
 //! A queue is a receive and a transmit ring. Packets go up from where the card wrote them and down from where they are, whichever card's rings they came by: no
 //! byte is copied but of packets in ordinary memory. A poll reaps what was sent, then receives up to its budget; each side costs two doorbells a batch. A
