@@ -3,7 +3,7 @@
 //! Two devices, a receive handler on each that sends everything by the other one: every frame takes a completion of a receive ring, another packet for
 //! that ring, the handler, a submission to a transmit ring, a doorbell a batch, and a completion that is reaped. Both
 //! directions are counted together; the null device's own work, which on a machine with a card is not the processor's, is in the
-//! time as well, and measured besides: `card_cycles_per_frame`. Case: size/queues/batch.
+//! time as well. Case: size/queues/batch.
 //!
 //! `daemon/64` is the receive side of `smartnicd`'s own way, for frames to the host: the ring's frames as packets through the core's devices up to the stack, 64 a poll.
 //! What the model of the card does is not in that time.
